@@ -1,0 +1,395 @@
+//! Where an application joins in.
+
+use std::{borrow::Cow, fmt, future::Future};
+
+use crate::{Context, EmailAddress, Message, MessageKind, Password, User};
+
+/// Why a password is not good enough.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+#[non_exhaustive]
+pub struct InvalidPassword {
+    /// A stable code for programs, such as `too_short`.
+    pub code: Cow<'static, str>,
+    /// A sentence for people. It is shown to them, so it must not hold the password.
+    pub reason: Cow<'static, str>,
+}
+
+impl InvalidPassword {
+    /// Refuses a password with a code for programs and a sentence for people.
+    pub fn new(code: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: code.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The application's own "no" to an operation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+#[non_exhaustive]
+pub struct Denied {
+    /// A stable code for programs, in capitals like the library's own: `INVITATION_REQUIRED`.
+    pub code: Cow<'static, str>,
+    /// A sentence for people.
+    pub reason: Cow<'static, str>,
+}
+
+impl Denied {
+    /// Refuses an operation with a code for programs and a sentence for people.
+    pub fn new(code: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: code.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Whose password is about to be set.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct PasswordOwner<'a, U> {
+    /// The address of the account, new or stored.
+    pub email: &'a str,
+    /// The user, where there is one already.
+    pub user: Option<&'a U>,
+}
+
+impl<'a, U> PasswordOwner<'a, U> {
+    /// The owner of the account with this address.
+    pub fn new(email: &'a str, user: Option<&'a U>) -> Self {
+        Self { email, user }
+    }
+}
+
+/// An occasion to write mails; they are kept in the transaction of their cause.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Notice<'a, U> {
+    /// An address is to be confirmed with this token.
+    Verify {
+        /// Whose address.
+        user: &'a U,
+        /// The token for the link.
+        token: &'a str,
+    },
+    /// A new password is to be set with this token.
+    ResetPassword {
+        /// Whose password.
+        user: &'a U,
+        /// The token for the link.
+        token: &'a str,
+    },
+}
+
+impl<U> fmt::Debug for Notice<'_, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Verify { .. } => "Verify(…)",
+            Self::ResetPassword { .. } => "ResetPassword(…)",
+        })
+    }
+}
+
+/// A login that failed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct FailedLogin<'a, U> {
+    /// The user that the login named, where there is one.
+    pub user: Option<&'a U>,
+}
+
+impl<'a, U> FailedLogin<'a, U> {
+    /// A failed login for this user, or for nobody.
+    pub fn new(user: Option<&'a U>) -> Self {
+        Self { user }
+    }
+}
+
+/// What an update changed, by kind; the values are in the user that comes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Updated {
+    /// The address is another one now.
+    pub email: bool,
+    /// The password is another one now.
+    pub password: bool,
+    /// The user was activated or deactivated.
+    pub active: bool,
+    /// The user became or ceased to be a superuser.
+    pub superuser: bool,
+    /// The address became confirmed or unconfirmed.
+    pub verified: bool,
+}
+
+/// The application's part in what happens to users.
+///
+/// Every method has a default that does nothing, so an implementation names only what it needs; `()` is "no hooks", and a
+/// tuple of hooks runs them in order. `on_before_*` may refuse. `on_after_*` run once the change is stored and cannot alter
+/// the answer, but the request waits for them: hand slow work to a task.
+///
+/// ```
+/// use axum_users_core::{Context, User, UserHooks};
+///
+/// struct Welcome;
+/// impl<U: User> UserHooks<U> for Welcome {
+///     async fn on_after_register(&self, user: &U, _: &Context) {
+///         println!("user {} is here", user.id());
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a set of hooks for users of type `{U}`",
+    note = "implement `UserHooks<{U}>` for it, or use `()` for no hooks"
+)]
+pub trait UserHooks<U: User>: Send + Sync + 'static {
+    /// Judges a password before it is set, after the library's own rules.
+    ///
+    /// # Errors
+    /// [`InvalidPassword`] with the reason to show.
+    fn validate_password(
+        &self,
+        password: &Password,
+        owner: PasswordOwner<'_, U>,
+        context: &Context,
+    ) -> impl Future<Output = Result<(), InvalidPassword>> + Send {
+        let _ = (password, owner, context);
+        async { Ok(()) }
+    }
+
+    /// Writes the mails for an occasion.
+    ///
+    /// Called inside the store's transaction where the occasion has one, so it must be quick and wait for nothing.
+    fn compose(&self, notice: &Notice<'_, U>, context: &Context) -> Vec<Message> {
+        let _ = (notice, context);
+        Vec::new()
+    }
+
+    /// Writes mails of the same size for an address that nobody owns; the library makes decoys of them.
+    ///
+    /// # Security
+    /// Hooks that [`compose`](Self::compose) mails must write these too, or the time of an answer tells who has an account.
+    fn compose_decoy(&self, kind: MessageKind, context: &Context) -> Vec<Message> {
+        let _ = (kind, context);
+        Vec::new()
+    }
+
+    /// Before an account is made.
+    ///
+    /// # Errors
+    /// [`Denied`] refuses it.
+    fn on_before_register(
+        &self,
+        email: &EmailAddress,
+        context: &Context,
+    ) -> impl Future<Output = Result<(), Denied>> + Send {
+        let _ = (email, context);
+        async { Ok(()) }
+    }
+
+    /// After an account was made.
+    fn on_after_register(&self, user: &U, context: &Context) -> impl Future<Output = ()> + Send {
+        let _ = (user, context);
+        async {}
+    }
+
+    /// After the password was found right, before a session begins.
+    ///
+    /// # Errors
+    /// [`Denied`] refuses the session.
+    fn on_before_login(
+        &self,
+        user: &U,
+        context: &Context,
+    ) -> impl Future<Output = Result<(), Denied>> + Send {
+        let _ = (user, context);
+        async { Ok(()) }
+    }
+
+    /// After a session began.
+    fn on_after_login(&self, user: &U, context: &Context) -> impl Future<Output = ()> + Send {
+        let _ = (user, context);
+        async {}
+    }
+
+    /// After a login failed.
+    ///
+    /// # Security
+    /// What takes longer for a known user than for nobody tells them apart.
+    fn on_failed_login(
+        &self,
+        attempt: FailedLogin<'_, U>,
+        context: &Context,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (attempt, context);
+        async {}
+    }
+
+    /// After a session was ended by its owner.
+    fn on_after_logout(&self, user: &U, context: &Context) -> impl Future<Output = ()> + Send {
+        let _ = (user, context);
+        async {}
+    }
+
+    /// Before a user is changed, by themselves or by a superuser.
+    ///
+    /// # Errors
+    /// [`Denied`] refuses the change.
+    fn on_before_update(
+        &self,
+        user: &U,
+        changes: Updated,
+        context: &Context,
+    ) -> impl Future<Output = Result<(), Denied>> + Send {
+        let _ = (user, changes, context);
+        async { Ok(()) }
+    }
+
+    /// After a user was changed, by themselves or by a superuser.
+    fn on_after_update(
+        &self,
+        user: &U,
+        changes: Updated,
+        context: &Context,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (user, changes, context);
+        async {}
+    }
+
+    /// After a token to confirm an address was made. [`compose`](Self::compose) is the place to mail it.
+    ///
+    /// # Security
+    /// The request waits for this for existing users only: what takes long here tells who has an account.
+    fn on_after_request_verify(
+        &self,
+        user: &U,
+        token: &str,
+        context: &Context,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (user, token, context);
+        async {}
+    }
+
+    /// After an address was confirmed.
+    fn on_after_verify(&self, user: &U, context: &Context) -> impl Future<Output = ()> + Send {
+        let _ = (user, context);
+        async {}
+    }
+
+    /// After a token to set a new password was made. [`compose`](Self::compose) is the place to mail it.
+    ///
+    /// # Security
+    /// The request waits for this for existing users only: what takes long here tells who has an account.
+    fn on_after_forgot_password(
+        &self,
+        user: &U,
+        token: &str,
+        context: &Context,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (user, token, context);
+        async {}
+    }
+
+    /// After a password was set by a mailed token.
+    fn on_after_reset_password(
+        &self,
+        user: &U,
+        context: &Context,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (user, context);
+        async {}
+    }
+
+    /// Before a user is removed.
+    ///
+    /// # Errors
+    /// [`Denied`] keeps the user.
+    fn on_before_delete(
+        &self,
+        user: &U,
+        context: &Context,
+    ) -> impl Future<Output = Result<(), Denied>> + Send {
+        let _ = (user, context);
+        async { Ok(()) }
+    }
+
+    /// After a user was removed.
+    fn on_after_delete(&self, user: &U, context: &Context) -> impl Future<Output = ()> + Send {
+        let _ = (user, context);
+        async {}
+    }
+}
+
+impl<U: User> UserHooks<U> for () {}
+
+macro_rules! tuple_of_hooks {
+    ($($hook:ident $index:tt),+) => {
+        impl<U: User, $($hook: UserHooks<U>),+> UserHooks<U> for ($($hook,)+) {
+            async fn validate_password(&self, password: &Password, owner: PasswordOwner<'_, U>, context: &Context) -> Result<(), InvalidPassword> {
+                $(self.$index.validate_password(password, PasswordOwner::new(owner.email, owner.user), context).await?;)+
+                Ok(())
+            }
+            fn compose(&self, notice: &Notice<'_, U>, context: &Context) -> Vec<Message> {
+                let mut messages = Vec::new();
+                $(messages.extend(self.$index.compose(notice, context));)+
+                messages
+            }
+            fn compose_decoy(&self, kind: MessageKind, context: &Context) -> Vec<Message> {
+                let mut messages = Vec::new();
+                $(messages.extend(self.$index.compose_decoy(kind, context));)+
+                messages
+            }
+            async fn on_before_register(&self, email: &EmailAddress, context: &Context) -> Result<(), Denied> {
+                $(self.$index.on_before_register(email, context).await?;)+
+                Ok(())
+            }
+            async fn on_after_register(&self, user: &U, context: &Context) {
+                $(self.$index.on_after_register(user, context).await;)+
+            }
+            async fn on_before_login(&self, user: &U, context: &Context) -> Result<(), Denied> {
+                $(self.$index.on_before_login(user, context).await?;)+
+                Ok(())
+            }
+            async fn on_after_login(&self, user: &U, context: &Context) {
+                $(self.$index.on_after_login(user, context).await;)+
+            }
+            async fn on_failed_login(&self, attempt: FailedLogin<'_, U>, context: &Context) {
+                $(self.$index.on_failed_login(FailedLogin::new(attempt.user), context).await;)+
+            }
+            async fn on_after_logout(&self, user: &U, context: &Context) {
+                $(self.$index.on_after_logout(user, context).await;)+
+            }
+            async fn on_before_update(&self, user: &U, changes: Updated, context: &Context) -> Result<(), Denied> {
+                $(self.$index.on_before_update(user, changes, context).await?;)+
+                Ok(())
+            }
+            async fn on_after_update(&self, user: &U, changes: Updated, context: &Context) {
+                $(self.$index.on_after_update(user, changes, context).await;)+
+            }
+            async fn on_after_request_verify(&self, user: &U, token: &str, context: &Context) {
+                $(self.$index.on_after_request_verify(user, token, context).await;)+
+            }
+            async fn on_after_verify(&self, user: &U, context: &Context) {
+                $(self.$index.on_after_verify(user, context).await;)+
+            }
+            async fn on_after_forgot_password(&self, user: &U, token: &str, context: &Context) {
+                $(self.$index.on_after_forgot_password(user, token, context).await;)+
+            }
+            async fn on_after_reset_password(&self, user: &U, context: &Context) {
+                $(self.$index.on_after_reset_password(user, context).await;)+
+            }
+            async fn on_before_delete(&self, user: &U, context: &Context) -> Result<(), Denied> {
+                $(self.$index.on_before_delete(user, context).await?;)+
+                Ok(())
+            }
+            async fn on_after_delete(&self, user: &U, context: &Context) {
+                $(self.$index.on_after_delete(user, context).await;)+
+            }
+        }
+    };
+}
+tuple_of_hooks!(H0 0);
+tuple_of_hooks!(H0 0, H1 1);
+tuple_of_hooks!(H0 0, H1 1, H2 2);
+tuple_of_hooks!(H0 0, H1 1, H2 2, H3 3);

@@ -1,0 +1,475 @@
+//! Where users live, and what a store must be able to do.
+
+use std::{error::Error, future::Future, time::Duration};
+
+use crate::{
+    EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
+    session::{Claim, EndSessions, NewToken, SignedIn, TokenDigest},
+};
+
+/// The id type of a store's users.
+pub type IdOf<S> = <<S as UserStore>::User as User>::Id;
+
+/// A store could not do what was asked.
+///
+/// "Not found" is no error: look-ups answer `Ok(None)`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store cannot be reached, or not in time: the request may be repeated.
+    #[error("the store is not available")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The store answered with something that should not happen: a missing table, a value of the wrong type.
+    #[error("the store failed")]
+    Fault(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// The store is down.
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+
+    /// The store is broken.
+    pub fn fault(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Fault(source.into())
+    }
+}
+
+/// Something the application wired wrongly, found when it starts; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A value or a table is not as it must be.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store could not be asked.
+    #[error("could not look at the store")]
+    Store(#[from] StoreError),
+}
+
+/// What the database refused in a column that belongs to the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OwnConflict {
+    /// Which rule was broken.
+    pub rule: OwnRule,
+    /// The column, where the database names it.
+    pub column: Option<String>,
+}
+
+impl OwnConflict {
+    /// A refusal by `rule`, of `column` where it is known.
+    pub fn new(rule: OwnRule, column: Option<String>) -> Self {
+        Self { rule, column }
+    }
+}
+
+/// A rule of the database that a value of the application's own columns broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnRule {
+    /// A unique index: answered with 409.
+    Unique,
+    /// A length, a check, a foreign key, a range: answered with 422.
+    Invalid,
+}
+
+/// A user about to be stored.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NewUser<C> {
+    /// The address.
+    pub email: EmailAddress,
+    /// The hash of the password; `None` for a user without one.
+    pub hashed_password: Option<PasswordHash>,
+    /// Whether the user may sign in.
+    pub is_active: bool,
+    /// Whether the address is confirmed.
+    pub is_verified: bool,
+    /// Whether the user may manage other users.
+    pub is_superuser: bool,
+    /// Values for the application's own columns.
+    pub own: C,
+    /// When this happens.
+    pub at: Timestamp,
+}
+
+impl<C> NewUser<C> {
+    /// An active, unverified, ordinary user.
+    pub fn new(
+        email: EmailAddress,
+        hashed_password: Option<PasswordHash>,
+        own: C,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            email,
+            hashed_password,
+            is_active: true,
+            is_verified: false,
+            is_superuser: false,
+            own,
+            at,
+        }
+    }
+}
+
+/// How an insertion ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Inserted<U> {
+    /// The user is stored.
+    Created(U),
+    /// Another user has an address of the same normal form.
+    EmailTaken,
+    /// The database refused a value of an own column.
+    OwnConflict(OwnConflict),
+}
+
+/// Old values that must still hold for a change to be applied; `None` expects nothing.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Expected {
+    /// The stored hash of the password.
+    pub hashed_password: Option<PasswordHash>,
+    /// The normal form of the address.
+    pub email: Option<EmailKey>,
+    /// Whether the user is active.
+    pub is_active: Option<bool>,
+    /// Whether the address is confirmed.
+    pub is_verified: Option<bool>,
+    /// The session epoch.
+    pub epoch: Option<Epoch>,
+}
+
+impl Expected {
+    /// Expects nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether `stored` is as expected.
+    pub fn holds_for<U: User>(&self, stored: &Stored<U>) -> bool {
+        let hash = self.hashed_password.as_ref();
+        let email = self.email.as_ref();
+        hash.is_none_or(|hash| stored.hashed_password() == Some(hash.as_str()))
+            && email.is_none_or(|key| EmailKey::of(stored.email()).as_ref() == Some(key))
+            && self
+                .is_active
+                .is_none_or(|active| stored.is_active() == active)
+            && self
+                .is_verified
+                .is_none_or(|verified| stored.is_verified() == verified)
+            && self.epoch.is_none_or(|epoch| stored.epoch == epoch)
+    }
+}
+
+/// One atomic change of one user.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Change<C> {
+    /// What must still hold.
+    pub expect: Expected,
+    /// New values for the columns that the library writes.
+    pub set: UserChanges,
+    /// New values for the application's own columns.
+    pub own: C,
+    /// Which sessions end with the change.
+    pub end_sessions: EndSessions,
+    /// Mails that are kept with the change, or not at all.
+    pub messages: Vec<Message>,
+    /// When this happens.
+    pub at: Timestamp,
+}
+
+impl<C: Default> Change<C> {
+    /// A change of nothing yet.
+    pub fn new(at: Timestamp) -> Self {
+        Self {
+            expect: Expected::default(),
+            set: UserChanges::default(),
+            own: C::default(),
+            end_sessions: EndSessions::None,
+            messages: Vec::new(),
+            at,
+        }
+    }
+}
+
+/// How a change ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Applied<U> {
+    /// The change is stored; this is the user now.
+    Applied(Stored<U>),
+    /// An expected value no longer holds; nothing was written.
+    Stale,
+    /// Another user has an address of the same normal form; nothing was written.
+    EmailTaken,
+    /// The database refused a value of an own column; nothing was written.
+    OwnConflict(OwnConflict),
+    /// There is no such user.
+    Missing,
+}
+
+/// Writes the mails that go with a user who has just been stored, inside the store's transaction.
+pub type Compose<'a, U> = &'a (dyn Fn(&U) -> Vec<Message> + Send + Sync);
+
+/// Where users live.
+///
+/// Every method is one atomic command: it happens wholly or not at all, and concurrent commands behave as if they ran
+/// one after the other. `store_contract` of `axum-users-testing` checks an implementation.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of users",
+    note = "use `SeaOrmUsers<your_entity::Entity>`, `InMemoryUsers`, or implement `UserStore`"
+)]
+pub trait UserStore: Clone + Send + Sync + 'static {
+    /// The user as the application knows it.
+    type User: User;
+    /// Values for columns that the library does not know about.
+    type Columns: Default + Send + 'static;
+
+    /// Finds a user by key.
+    fn find(
+        &self,
+        id: &IdOf<Self>,
+    ) -> impl Future<Output = Result<Option<Stored<Self::User>>, StoreError>> + Send;
+
+    /// Finds a user by the normal form of the address, through an index.
+    fn find_by_email(
+        &self,
+        email: &EmailKey,
+    ) -> impl Future<Output = Result<Option<Stored<Self::User>>, StoreError>> + Send;
+
+    /// Finds a user by what was typed as login; by default the e-mail address.
+    fn find_by_login(
+        &self,
+        login: &str,
+    ) -> impl Future<Output = Result<Option<Stored<Self::User>>, StoreError>> + Send {
+        async move {
+            match EmailKey::of(login) {
+                Some(key) => self.find_by_email(&key).await,
+                None => Ok(None),
+            }
+        }
+    }
+
+    /// Stores a new user, together with the mails that `compose` writes for it.
+    fn insert(
+        &self,
+        new: NewUser<Self::Columns>,
+        compose: Compose<'_, Self::User>,
+    ) -> impl Future<Output = Result<Inserted<Self::User>, StoreError>> + Send;
+
+    /// Applies one change if all that it expects still holds.
+    fn update(
+        &self,
+        id: &IdOf<Self>,
+        change: Change<Self::Columns>,
+    ) -> impl Future<Output = Result<Applied<Self::User>, StoreError>> + Send;
+
+    /// Removes a user with all sessions; false if there was none.
+    fn delete(&self, id: &IdOf<Self>) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Turns what a token claims into the user it belongs to, if all it claims still holds at `now`.
+    ///
+    /// The default serves stateless claims with [`find`](Self::find); a [`SessionStore`] answers every claim.
+    fn resolve(
+        &self,
+        claim: &Claim<IdOf<Self>>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<SignedIn<Self::User>>, StoreError>> + Send {
+        async move {
+            let _ = now;
+            match claim {
+                Claim::Stateless(subject) => Ok(self
+                    .find(&subject.user_id)
+                    .await?
+                    .map(|stored| SignedIn::by_subject(stored.user, subject))),
+                Claim::Subject(_) | Claim::Digest(_) => Err(StoreError::fault(
+                    "this store keeps no sessions; use a strategy that needs none",
+                )),
+            }
+        }
+    }
+
+    /// Keeps mails that no other change goes with.
+    ///
+    /// The default keeps none and says so, so that no mail is lost in silence; a store with an [`Outbox`] keeps them.
+    fn enqueue(
+        &self,
+        messages: Vec<Message>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async move {
+            let _ = at;
+            if messages.is_empty() {
+                Ok(())
+            } else {
+                Err(StoreError::fault(
+                    "this store has no outbox; send mails from memory instead",
+                ))
+            }
+        }
+    }
+
+    /// Looks whether the store is fit for use: reachable, with all tables and columns as they must be.
+    ///
+    /// # Errors
+    /// [`SetupError`] with what to do.
+    fn check(&self) -> impl Future<Output = Result<(), SetupError>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// A store that can turn `X` into values for its own columns.
+#[diagnostic::on_unimplemented(
+    message = "`{X}` cannot be written to the columns of this store",
+    label = "no way from `{X}` to the store's own columns",
+    note = "with SeaORM, derive `DeriveIntoActiveModel` on `{X}` with `#[sea_orm(active_model = \"your_entity::ActiveModel\")]`"
+)]
+pub trait Accepts<X>: UserStore {
+    /// The columns that `value` fills.
+    fn columns(value: X) -> Self::Columns;
+}
+
+/// How an attempt to store a token ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum TokenStored {
+    /// The token is stored under this id.
+    Stored(i64),
+    /// The user is gone.
+    NoUser,
+}
+
+/// A store that keeps sessions: opaque tokens, session epochs, and the ids of JWTs that were logged out.
+///
+/// An implementation also answers every [`Claim`] in [`UserStore::resolve`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` keeps no sessions",
+    label = "this store does not implement `SessionStore`",
+    note = "use `JwtStrategy::stateless`, or a store that implements `SessionStore`"
+)]
+pub trait SessionStore: UserStore {
+    /// Stores a token by its digest.
+    fn insert_token(
+        &self,
+        token: NewToken<IdOf<Self>>,
+    ) -> impl Future<Output = Result<TokenStored, StoreError>> + Send;
+
+    /// Ends one token of `backend`; false if there was none.
+    fn end_token(
+        &self,
+        digest: &TokenDigest,
+        backend: &str,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Refuses the token with this id from now on; the mark may be dropped after `until`.
+    fn revoke(
+        &self,
+        token_id: &str,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Removes what has expired before `now`: at most `batch` tokens and marks; answers how many went.
+    fn purge(
+        &self,
+        now: Timestamp,
+        batch: u32,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
+
+/// Which users a list shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserQuery {
+    /// Only users whose normal form of the address comes after this one.
+    pub after: Option<EmailKey>,
+    /// Only users whose normal form of the address starts with this text.
+    pub email_prefix: Option<String>,
+    /// Only the user with exactly this address.
+    pub email: Option<EmailKey>,
+    /// How many users at most.
+    pub limit: u32,
+}
+
+impl UserQuery {
+    /// The first `limit` users, in the order of their addresses.
+    pub fn new(limit: u32) -> Self {
+        Self {
+            after: None,
+            email_prefix: None,
+            email: None,
+            limit,
+        }
+    }
+}
+
+/// A store that can list its users.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot list its users",
+    label = "`user_list_router` needs a store that implements `ListUsers`"
+)]
+pub trait ListUsers: UserStore {
+    /// Lists users by the normal form of their address, in byte order, through its index.
+    fn list(
+        &self,
+        query: &UserQuery,
+    ) -> impl Future<Output = Result<Vec<Self::User>, StoreError>> + Send;
+}
+
+/// A message that a worker has taken from an outbox for a while.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Leased {
+    /// The row of the message.
+    pub id: i64,
+    /// How often it was tried before.
+    pub attempts: u32,
+    /// The message.
+    pub message: Message,
+}
+
+impl Leased {
+    /// A message taken from row `id` after so many `attempts`.
+    pub fn new(id: i64, attempts: u32, message: Message) -> Self {
+        Self {
+            id,
+            attempts,
+            message,
+        }
+    }
+}
+
+/// A store that keeps mails until they are sent.
+///
+/// A message is leased before it is sent, so that a killed worker loses none and may send one twice. Address and link are
+/// erased once it is sent or given up.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no outbox",
+    note = "send mails from memory instead, which loses those that wait when the process ends"
+)]
+pub trait Outbox: UserStore {
+    /// Takes up to `limit` messages that are due at `now`; nobody else gets them for `lease`.
+    fn lease(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Vec<Leased>, StoreError>> + Send;
+
+    /// Notes that a message has been sent, and erases it.
+    fn sent(&self, id: i64, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes that sending failed; the message is due again at `at`.
+    fn retry(&self, id: i64, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives a message up, and erases it.
+    fn give_up(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
