@@ -1,1 +1,24 @@
 #![doc = include_str!("../README.md")]
+
+mod axum_users;
+mod backend;
+mod body;
+mod context;
+mod current_user;
+mod failure;
+pub mod guard;
+pub mod json;
+pub mod login_form;
+pub mod openapi;
+mod origin;
+pub mod refusal;
+pub mod strategy;
+pub mod transport;
+
+pub use self::{
+    axum_users::{AxumUsers, CROSS_ORIGIN_REQUEST, sign_out},
+    backend::Backend,
+    body::BodyLimit,
+    current_user::{CurrentUser, RequestContext},
+    refusal::{ErrorStyle, FieldError, Refusal},
+};

@@ -292,11 +292,7 @@ pub trait UserHooks<U: User>: Send + Sync + 'static {
     }
 
     /// After a password was set by a mailed token.
-    fn on_after_reset_password(
-        &self,
-        user: &U,
-        context: &Context,
-    ) -> impl Future<Output = ()> + Send {
+    fn on_after_reset_password(&self, user: &U, context: &Context) -> impl Future<Output = ()> + Send {
         let _ = (user, context);
         async {}
     }

@@ -1,29 +1,57 @@
 #![doc = include_str!("../README.md")]
 
+mod api;
+mod body;
 mod clock;
 mod context;
 mod email;
+mod error;
+mod event;
 mod hooks;
+mod keys;
+mod manager;
+mod memory;
 mod message;
 mod password;
+mod schemas;
 mod secret;
+mod secrets;
 mod session;
 mod store;
+mod token;
 mod user;
 
 pub use self::{
+    api::{IdFor, UserApi, UserOf},
+    body::{FieldError, RequestBody},
     clock::{Clock, Random, RandomError, SystemClock, SystemRandom, Timestamp},
     context::Context,
-    email::{EmailAddress, EmailError, EmailKey},
+    email::{EmailAddress, EmailError, EmailKey, normalize_email},
+    error::{
+        DeleteError, Failure, LoginError, RegisterError, RequestError, ResetPasswordError, UpdateError,
+        VerifyError,
+    },
+    event::{SECURITY_TARGET, SecurityEvent},
     hooks::{Denied, FailedLogin, InvalidPassword, Notice, PasswordOwner, Updated, UserHooks},
+    keys::{JwtKey, JwtKeys, KeyError, SignError, TokenError, TokenPolicy, VerifiedClaims},
+    manager::{Authentication, Page, UserManager},
+    memory::{InMemoryUsers, MemoryUser},
     message::{Message, MessageKind},
-    password::{Password, PasswordHash},
+    password::{
+        Argon2Settings, HashCounts, HashError, HasherError, HasherSettings, Password, PasswordError,
+        PasswordHash, PasswordHasher, Verdict,
+    },
+    schemas::{
+        AdminUpdate, CreateUser, NoExtra, ReadUser, Registration, UpdateUser, UserCreate, UserPatch,
+        UserRead, UserUpdate,
+    },
     secret::Secret,
+    secrets::Secrets,
     session::{Claim, EndSessions, NewToken, OpaqueClaim, Session, SignedIn, Subject, TokenDigest},
     store::{
-        Accepts, Applied, Change, Compose, Expected, IdOf, Inserted, Leased, ListUsers, NewUser,
-        Outbox, OwnConflict, OwnRule, SessionStore, SetupError, StoreError, TokenStored, UserQuery,
-        UserStore,
+        Accepts, Applied, Change, Compose, Expected, IdOf, Inserted, Leased, ListUsers, NewUser, Outbox,
+        OwnConflict, OwnRule, SessionStore, SetupError, StoreError, TokenStored, UserQuery, UserStore,
     },
+    token::{IssueError, MailToken, OneTimeTokens, ReadToken, TokenFacts, TokenLifetimeError, TokenPurpose},
     user::{Epoch, Stored, User, UserChanges, UserId},
 };

@@ -4,6 +4,7 @@ use std::{error::Error, future::Future, time::Duration};
 
 use crate::{
     EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
+    normalize_email,
     session::{Claim, EndSessions, NewToken, SignedIn, TokenDigest},
 };
 
@@ -97,12 +98,7 @@ pub struct NewUser<C> {
 
 impl<C> NewUser<C> {
     /// An active, unverified, ordinary user.
-    pub fn new(
-        email: EmailAddress,
-        hashed_password: Option<PasswordHash>,
-        own: C,
-        at: Timestamp,
-    ) -> Self {
+    pub fn new(email: EmailAddress, hashed_password: Option<PasswordHash>, own: C, at: Timestamp) -> Self {
         Self {
             email,
             hashed_password,
@@ -154,10 +150,8 @@ impl Expected {
         let hash = self.hashed_password.as_ref();
         let email = self.email.as_ref();
         hash.is_none_or(|hash| stored.hashed_password() == Some(hash.as_str()))
-            && email.is_none_or(|key| EmailKey::of(stored.email()).as_ref() == Some(key))
-            && self
-                .is_active
-                .is_none_or(|active| stored.is_active() == active)
+            && email.is_none_or(|key| normalize_email(stored.email()).as_ref() == Ok(key))
+            && self.is_active.is_none_or(|active| stored.is_active() == active)
             && self
                 .is_verified
                 .is_none_or(|verified| stored.is_verified() == verified)
@@ -248,9 +242,9 @@ pub trait UserStore: Clone + Send + Sync + 'static {
         login: &str,
     ) -> impl Future<Output = Result<Option<Stored<Self::User>>, StoreError>> + Send {
         async move {
-            match EmailKey::of(login) {
-                Some(key) => self.find_by_email(&key).await,
-                None => Ok(None),
+            match normalize_email(login) {
+                Ok(key) => self.find_by_email(&key).await,
+                Err(_) => Ok(None),
             }
         }
     }
@@ -367,18 +361,11 @@ pub trait SessionStore: UserStore {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Refuses the token with this id from now on; the mark may be dropped after `until`.
-    fn revoke(
-        &self,
-        token_id: &str,
-        until: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn revoke(&self, token_id: &str, until: Timestamp)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Removes what has expired before `now`: at most `batch` tokens and marks; answers how many went.
-    fn purge(
-        &self,
-        now: Timestamp,
-        batch: u32,
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn purge(&self, now: Timestamp, batch: u32) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
 /// Which users a list shows.
@@ -414,10 +401,7 @@ impl UserQuery {
 )]
 pub trait ListUsers: UserStore {
     /// Lists users by the normal form of their address, in byte order, through its index.
-    fn list(
-        &self,
-        query: &UserQuery,
-    ) -> impl Future<Output = Result<Vec<Self::User>, StoreError>> + Send;
+    fn list(&self, query: &UserQuery) -> impl Future<Output = Result<Vec<Self::User>, StoreError>> + Send;
 }
 
 /// A message that a worker has taken from an outbox for a while.
@@ -467,9 +451,5 @@ pub trait Outbox: UserStore {
     fn retry(&self, id: i64, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Gives a message up, and erases it.
-    fn give_up(
-        &self,
-        id: i64,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn give_up(&self, id: i64, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -1,0 +1,77 @@
+//! A transport and a strategy, under a name.
+
+use std::{fmt, sync::Arc};
+
+use axum_users_core::{IdFor, SetupError, UserApi};
+
+use crate::{strategy::Strategy, transport::Transport};
+
+/// A way to be signed in: how the token travels, and what it is.
+///
+/// The name goes into paths of the document, token rows and audiences, so it is for ever.
+pub struct Backend<A: UserApi> {
+    name: Arc<str>,
+    transport: Arc<dyn Transport>,
+    strategy: Arc<dyn Strategy<IdFor<A>>>,
+}
+
+impl<A: UserApi> Backend<A> {
+    /// The backend `name`: 1 to 32 lower-case ASCII letters, digits, `-` and `_`.
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        transport: impl Transport,
+        strategy: impl Strategy<IdFor<A>>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            transport: Arc::new(transport),
+            strategy: Arc::new(strategy),
+        }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the token travels.
+    pub fn transport(&self) -> &dyn Transport {
+        &*self.transport
+    }
+
+    /// What the token is.
+    pub fn strategy(&self) -> &dyn Strategy<IdFor<A>> {
+        &*self.strategy
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SetupError> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+        if self.name.is_empty() || self.name.len() > 32 || !self.name.bytes().all(allowed) {
+            let text = "a backend is named with 1 to 32 lower-case ASCII letters, digits, `-` and `_`";
+            return Err(SetupError::Invalid(text.to_owned()));
+        }
+        self.transport
+            .check()
+            .map_err(|problem| SetupError::Invalid(format!("backend `{}`: {problem}", self.name)))
+    }
+}
+
+impl<A: UserApi> Clone for Backend<A> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            transport: self.transport.clone(),
+            strategy: self.strategy.clone(),
+        }
+    }
+}
+
+impl<A: UserApi> fmt::Debug for Backend<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend")
+            .field("name", &self.name)
+            .field("transport", &self.transport)
+            .field("strategy", &self.strategy)
+            .finish()
+    }
+}

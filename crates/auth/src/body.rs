@@ -1,0 +1,75 @@
+//! Reading a request body under its limit.
+
+use axum::{
+    body::Bytes,
+    extract::{
+        DefaultBodyLimit, FromRequest, Request,
+        rejection::{BytesRejection, FailedToBufferBody},
+    },
+    http::{HeaderMap, StatusCode, header},
+};
+
+use crate::refusal::Refusal;
+
+/// How many bytes a request body may have; 64 KiB unless set.
+///
+/// Put it into a request's extensions to change it, as with `axum::Extension(BodyLimit::new(16 * 1024))` as a layer. It
+/// stands for axum's `DefaultBodyLimit` wherever this library reads a body, so a generous limit for uploads does not
+/// reach the routes that anyone may call. Longer bodies are refused with 413.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimit(usize);
+
+impl BodyLimit {
+    /// Allows bodies of up to `bytes` bytes.
+    pub const fn new(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
+    /// The limit in bytes.
+    pub const fn bytes(self) -> usize {
+        self.0
+    }
+}
+
+impl Default for BodyLimit {
+    fn default() -> Self {
+        Self(64 * 1024)
+    }
+}
+
+/// Reads the body of `request` as far as its [`BodyLimit`] allows.
+pub(crate) async fn read(mut request: Request) -> Result<Bytes, Refusal> {
+    let limit = request
+        .extensions()
+        .get::<BodyLimit>()
+        .copied()
+        .unwrap_or_default();
+    DefaultBodyLimit::max(limit.bytes()).apply(&mut request);
+    Bytes::from_request(request, &())
+        .await
+        .map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                Refusal::payload_too_large()
+            }
+            _ => Refusal::plain(StatusCode::BAD_REQUEST),
+        })
+}
+
+/// The media type of a body, lower-case and without parameters; `None` if there is none or more than one.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let essence = value.to_str().ok()?.split(';').next()?;
+    Some(essence.trim().to_ascii_lowercase())
+}
+
+/// Whether `media_type` is JSON: `application/json` or any type with the suffix `+json` (RFC 6839, section 3.1).
+pub(crate) fn is_json(media_type: &str) -> bool {
+    media_type == "application/json"
+        || media_type
+            .split_once('/')
+            .and_then(|(_, subtype)| subtype.strip_suffix("+json"))
+            .is_some_and(|prefix| !prefix.is_empty())
+}

@@ -1,0 +1,174 @@
+//! Who is calling.
+
+use std::{convert::Infallible, fmt, marker::PhantomData, ops::Deref, sync::Arc};
+
+use axum::{
+    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
+    http::{StatusCode, request::Parts},
+};
+use axum_users_core::{Context, Session, SignedIn, User, UserApi, UserOf};
+
+use crate::{
+    AxumUsers, Refusal,
+    axum_users::Presented,
+    guard::{Active, Guard},
+};
+
+/// The user who is signed in, if the guard `G` lets them pass; [`Active`] users by default.
+///
+/// An application names its own once: `type CurrentUser<G = Active> = axum_users::CurrentUser<Api, G>;`. It dereferences to
+/// the user, own columns and all. `Option<CurrentUser>` is `None` where nobody is signed in or the guard refuses; a store
+/// that is down is an error all the same.
+///
+/// The state of the router must yield [`AxumUsers<A>`] by [`FromRef`].
+pub struct CurrentUser<A: UserApi, G = Active> {
+    signed_in: Arc<SignedIn<UserOf<A>>>,
+    guard: PhantomData<fn() -> G>,
+}
+
+impl<A: UserApi, G> CurrentUser<A, G> {
+    /// The session by which the user is signed in.
+    pub fn session(&self) -> &Session {
+        &self.signed_in.session
+    }
+
+    /// User and session together.
+    pub fn signed_in(&self) -> &SignedIn<UserOf<A>> {
+        &self.signed_in
+    }
+
+    /// The user alone.
+    pub fn into_inner(self) -> UserOf<A> {
+        Arc::try_unwrap(self.signed_in).map_or_else(|shared| shared.user.clone(), |signed_in| signed_in.user)
+    }
+}
+
+/// What the first look-up of a request found, for the next one in the same request.
+struct Known<A: UserApi> {
+    backend: usize,
+    signed_in: Arc<SignedIn<UserOf<A>>>,
+}
+
+impl<A: UserApi> Clone for Known<A> {
+    fn clone(&self) -> Self {
+        Self {
+            backend: self.backend,
+            signed_in: self.signed_in.clone(),
+        }
+    }
+}
+
+impl<A: UserApi, G: Guard<UserOf<A>>> CurrentUser<A, G> {
+    pub(crate) async fn of(users: &AxumUsers<A>, parts: &mut Parts) -> Result<Self, Refusal> {
+        let found = Self::find(users, parts).await;
+        found.map_err(|refusal| users.completed(refusal).styled(users.style()))
+    }
+
+    async fn find(users: &AxumUsers<A>, parts: &mut Parts) -> Result<Self, Refusal> {
+        let known = parts.extensions.get::<Known<A>>().cloned();
+        let known = known.filter(|known| G::accepts(&known.signed_in.session.backend));
+        let known = match known {
+            Some(known) => known,
+            None => Self::look_up(users, parts).await?,
+        };
+        if let Some(backend) = users.backends().get(known.backend) {
+            let context = users.context(parts);
+            users.check_origin(backend, &parts.method, &parts.headers, &context)?;
+        }
+        G::check(&known.signed_in)?;
+        Ok(Self {
+            signed_in: known.signed_in,
+            guard: PhantomData,
+        })
+    }
+
+    async fn look_up(users: &AxumUsers<A>, parts: &mut Parts) -> Result<Known<A>, Refusal> {
+        let Presented { winner, bad_token } = users.authenticate(&parts.headers, G::accepts, None).await?;
+        let Some(winner) = winner else {
+            return Err(users.unauthorized(bad_token));
+        };
+        let backend = users
+            .backends()
+            .iter()
+            .position(|backend| backend.name() == winner.backend.name());
+        let known = Known {
+            backend: backend.unwrap_or_default(),
+            signed_in: Arc::new(winner.signed_in),
+        };
+        parts.extensions.insert(known.clone());
+        Ok(known)
+    }
+}
+
+impl<S, A, G> FromRequestParts<S> for CurrentUser<A, G>
+where
+    S: Send + Sync,
+    A: UserApi,
+    G: Guard<UserOf<A>>,
+    AxumUsers<A>: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Self::of(&AxumUsers::from_ref(state), parts).await
+    }
+}
+
+impl<S, A, G> OptionalFromRequestParts<S> for CurrentUser<A, G>
+where
+    S: Send + Sync,
+    A: UserApi,
+    G: Guard<UserOf<A>>,
+    AxumUsers<A>: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Refusal> {
+        match Self::of(&AxumUsers::from_ref(state), parts).await {
+            Ok(user) => Ok(Some(user)),
+            Err(refusal) if is_denial(&refusal) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+}
+
+fn is_denial(refusal: &Refusal) -> bool {
+    matches!(refusal.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+impl<A: UserApi, G> Deref for CurrentUser<A, G> {
+    type Target = UserOf<A>;
+
+    fn deref(&self) -> &UserOf<A> {
+        &self.signed_in.user
+    }
+}
+
+impl<A: UserApi, G> Clone for CurrentUser<A, G> {
+    fn clone(&self) -> Self {
+        Self {
+            signed_in: self.signed_in.clone(),
+            guard: PhantomData,
+        }
+    }
+}
+
+impl<A: UserApi, G> fmt::Debug for CurrentUser<A, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurrentUser")
+            .field("id", &self.signed_in.user.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known about a request, for operations of the manager.
+#[derive(Debug, Clone)]
+pub struct RequestContext(pub Context);
+
+impl<A: UserApi> FromRequestParts<AxumUsers<A>> for RequestContext {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, users: &AxumUsers<A>) -> Result<Self, Infallible> {
+        Ok(Self(users.context(parts)))
+    }
+}

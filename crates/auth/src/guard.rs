@@ -1,0 +1,175 @@
+//! Who may pass.
+
+use std::{fmt, marker::PhantomData};
+
+use axum_users_core::{SignedIn, User};
+
+use crate::refusal::Refusal;
+
+/// Decides whether somebody who is signed in may pass.
+///
+/// Guards are types, so that a handler says in its signature whom it serves: `CurrentUser<Api, Superuser>`. A tuple lets pass
+/// whom all of its guards let pass. An application writes its own on its own columns:
+///
+/// ```
+/// use axum_users_auth::{Refusal, guard::Guard};
+/// use axum_users_core::{MemoryUser, SignedIn};
+///
+/// struct Arthur;
+/// impl Guard<MemoryUser> for Arthur {
+///     fn check(signed_in: &SignedIn<MemoryUser>) -> Result<(), Refusal> {
+///         if signed_in.user.email == "arthur@camelot.bt" { Ok(()) } else { Err(Refusal::forbidden()) }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not guard users of type `{U}`",
+    label = "not a guard for this family's users",
+    note = "use `Any`, `Active`, `Verified`, `Superuser`, `Via<…>`, a tuple of them, or implement `Guard<{U}>`"
+)]
+pub trait Guard<U>: Send + Sync + 'static {
+    /// Refuses who may not pass.
+    ///
+    /// # Errors
+    /// [`Refusal::unauthorized`] for one who counts as not signed in, [`Refusal::forbidden`] for one who may not.
+    fn check(signed_in: &SignedIn<U>) -> Result<(), Refusal>;
+
+    /// Whether tokens of this backend are looked at at all; by default those of every backend.
+    fn accepts(backend: &str) -> bool {
+        let _ = backend;
+        true
+    }
+
+    /// Whether the guard refuses some of those who are signed in, so that the document shows 403.
+    const FORBIDS: bool = true;
+}
+
+/// Whoever is signed in, active or not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Any;
+
+/// Active users; the guard where none is named. An inactive user counts as not signed in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Active;
+
+/// Active users whose address is confirmed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Verified;
+
+/// Active users who may manage others.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Superuser;
+
+impl<U: User> Guard<U> for Any {
+    fn check(_: &SignedIn<U>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    const FORBIDS: bool = false;
+}
+
+impl<U: User> Guard<U> for Active {
+    fn check(signed_in: &SignedIn<U>) -> Result<(), Refusal> {
+        // The extractor adds how to authenticate: it knows the backends.
+        if signed_in.user.is_active() {
+            Ok(())
+        } else {
+            Err(Refusal::unauthorized([]))
+        }
+    }
+
+    const FORBIDS: bool = false;
+}
+
+impl<U: User> Guard<U> for Verified {
+    fn check(signed_in: &SignedIn<U>) -> Result<(), Refusal> {
+        Active::check(signed_in)?;
+        if signed_in.user.is_verified() {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden())
+        }
+    }
+}
+
+impl<U: User> Guard<U> for Superuser {
+    fn check(signed_in: &SignedIn<U>) -> Result<(), Refusal> {
+        Active::check(signed_in)?;
+        if signed_in.user.is_superuser() {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden())
+        }
+    }
+}
+
+/// Names backends, for [`Via`].
+pub trait BackendNames: Send + Sync + 'static {
+    /// The names.
+    const NAMES: &'static [&'static str];
+}
+
+/// Those who are signed in by one of the backends that `B` names; tokens of others are not looked at.
+///
+/// ```
+/// use axum_users_auth::guard::{Active, BackendNames, Via};
+///
+/// struct Jwt;
+/// impl BackendNames for Jwt {
+///     const NAMES: &'static [&'static str] = &["jwt"];
+/// }
+/// type ByJwt = (Active, Via<Jwt>);
+/// ```
+pub struct Via<B>(PhantomData<fn() -> B>);
+
+impl<B> Via<B> {
+    /// The guard as a value.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<B> Default for Via<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B> fmt::Debug for Via<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Via")
+    }
+}
+
+impl<U: User, B: BackendNames> Guard<U> for Via<B> {
+    fn check(_: &SignedIn<U>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn accepts(backend: &str) -> bool {
+        B::NAMES.contains(&backend)
+    }
+
+    const FORBIDS: bool = false;
+}
+
+macro_rules! tuple_of_guards {
+    ($($guard:ident),+) => {
+        impl<U, $($guard: Guard<U>),+> Guard<U> for ($($guard,)+) {
+            fn check(signed_in: &SignedIn<U>) -> Result<(), Refusal> {
+                $($guard::check(signed_in)?;)+
+                Ok(())
+            }
+
+            fn accepts(backend: &str) -> bool {
+                $($guard::accepts(backend))&&+
+            }
+
+            const FORBIDS: bool = $($guard::FORBIDS)||+;
+        }
+    };
+}
+tuple_of_guards!(G0);
+tuple_of_guards!(G0, G1);
+tuple_of_guards!(G0, G1, G2);
+tuple_of_guards!(G0, G1, G2, G3);

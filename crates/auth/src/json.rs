@@ -1,0 +1,288 @@
+//! JSON in and out.
+
+use axum::{
+    extract::{FromRequest, Request},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    body,
+    refusal::{FieldError, Refusal, Segment, Source, harden, not_an_object},
+};
+
+/// A request body that is one JSON object, parsed once and not yet looked into.
+///
+/// # Errors
+/// Refuses with 415 what is not declared as `application/json` or `*/*+json`, with 413 what is longer than
+/// [`BodyLimit`](crate::BodyLimit), and with 422 what is empty, not UTF-8, no JSON, no object, or contains U+0000.
+///
+/// # Security
+/// Nesting is limited to 128 levels. U+0000 is refused in every string and key, because databases disagree about it. A
+/// declared type is demanded because browsers send `text/plain` across origins without asking (OWASP Cross-Site Request
+/// Forgery Prevention Cheat Sheet).
+#[derive(Debug, Clone)]
+pub struct JsonObject(pub Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for JsonObject {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        match body::media_type(request.headers()) {
+            Some(media_type) if body::is_json(&media_type) => {}
+            _ => return Err(Refusal::unsupported_media_type()),
+        }
+        Self::parse(&body::read(request).await?)
+    }
+}
+
+impl JsonObject {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        let fault = if bytes.is_empty() {
+            FieldError::whole_body("missing", "Field required")
+        } else {
+            match serde_json::from_slice(bytes) {
+                Ok(Value::Object(object)) => match null_character_in_object(&object) {
+                    Some(path) => null_character(path),
+                    None => return Ok(Self(object)),
+                },
+                Ok(_) => not_an_object(),
+                // serde's message may quote the body.
+                Err(_) => FieldError::whole_body("json_invalid", "JSON decode error"),
+            }
+        };
+        Err(Refusal::invalid(vec![fault]))
+    }
+}
+
+/// The fault of a string with U+0000.
+pub(crate) fn null_character<P>(path: P) -> FieldError
+where
+    P: IntoIterator,
+    P::Item: Into<Segment>,
+{
+    FieldError::new(
+        Source::Body,
+        path,
+        "null_character",
+        "Text must not contain U+0000",
+    )
+}
+
+fn null_character_in_object(object: &Map<String, Value>) -> Option<Vec<Segment>> {
+    object.iter().find_map(|(key, value)| {
+        if key.contains('\0') {
+            return Some(Vec::new());
+        }
+        null_character_in(value).map(|path| prepend(key.as_str().into(), path))
+    })
+}
+
+// The recursion is as deep as serde_json's limit allows.
+fn null_character_in(value: &Value) -> Option<Vec<Segment>> {
+    match value {
+        Value::String(text) => text.contains('\0').then(Vec::new),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| null_character_in(item).map(|path| prepend(index.into(), path))),
+        Value::Object(object) => null_character_in_object(object),
+        _ => None,
+    }
+}
+
+fn prepend(first: Segment, mut path: Vec<Segment>) -> Vec<Segment> {
+    path.insert(0, first);
+    path
+}
+
+/// An answer in JSON that is neither stored nor sniffed: it speaks of accounts and may carry tokens (RFC 6749, section
+/// 5.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(bytes) => {
+                let mut response = bytes.into_response();
+                harden(response.headers_mut());
+                response
+            }
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written as JSON");
+                Refusal::internal().into_response()
+            }
+        }
+    }
+}
+
+/// An answer that is neither stored nor sniffed.
+pub(crate) fn no_store(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        Extension, Router,
+        body::Body,
+        http::{StatusCode, header::CONTENT_TYPE},
+        routing::post,
+    };
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::BodyLimit;
+
+    async fn send(app: Router, media_type: Option<&str>, body: impl Into<Body>) -> (StatusCode, String) {
+        let mut request = Request::post("/").body(body.into()).unwrap();
+        if let Some(media_type) = media_type {
+            request
+                .headers_mut()
+                .insert(CONTENT_TYPE, media_type.parse().unwrap());
+        }
+        let response = app.oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    fn echo() -> Router {
+        Router::new().route("/", post(async |JsonObject(object)| Json(object)))
+    }
+
+    async fn json(body: impl Into<Body>) -> (StatusCode, String) {
+        send(echo(), Some("application/json"), body).await
+    }
+
+    async fn fault(body: impl Into<Body>) -> (String, String) {
+        let (status, text) = json(body).await;
+        assert_eq!(status, 422, "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let error = &value["errors"][0];
+        (
+            error["field"].as_str().unwrap().to_owned(),
+            error["code"].as_str().unwrap().to_owned(),
+        )
+    }
+
+    #[tokio::test]
+    async fn objects_pass() {
+        assert_eq!(
+            json(r#" {"a":[1,null]} "#).await,
+            (StatusCode::OK, r#"{"a":[1,null]}"#.into())
+        );
+    }
+
+    #[tokio::test]
+    async fn only_json_media_types_pass() {
+        for good in [
+            "application/json; charset=utf-8",
+            "Application/JSON",
+            "application/scim+json",
+        ] {
+            assert_eq!(send(echo(), Some(good), "{}").await.0, 200, "{good}");
+        }
+        for bad in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/+json",
+            "json",
+            "",
+        ] {
+            assert_eq!(send(echo(), Some(bad), "{}").await.0, 415, "{bad}");
+        }
+        assert_eq!(send(echo(), None, "{}").await.0, 415);
+    }
+
+    #[tokio::test]
+    async fn two_media_types_are_refused() {
+        let request = Request::post("/")
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, "text/plain")
+            .body(Body::from("{}"))
+            .unwrap();
+        assert_eq!(echo().oneshot(request).await.unwrap().status(), 415);
+    }
+
+    #[tokio::test]
+    async fn bodies_are_limited_to_64_kib() {
+        let fitting = format!("{{}}{}", " ".repeat(64 * 1024 - 2));
+        assert_eq!(json(fitting.clone()).await.0, 200);
+        let (status, text) = json(format!("{fitting} ")).await;
+        assert_eq!(status, 413);
+        assert_eq!(
+            text,
+            r#"{"detail":"Payload Too Large","code":"PAYLOAD_TOO_LARGE"}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn the_limit_can_be_set_and_beats_that_of_the_app() {
+        let app = echo()
+            .layer(Extension(BodyLimit::new(4)))
+            .layer(axum::extract::DefaultBodyLimit::disable());
+        assert_eq!(send(app.clone(), Some("application/json"), "{  }").await.0, 200);
+        assert_eq!(send(app, Some("application/json"), "{   }").await.0, 413);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_object_is_refused() {
+        let whole = |code: &str| (String::new(), code.to_owned());
+        assert_eq!(fault("").await, whole("missing"));
+        assert_eq!(fault("{").await, whole("json_invalid"));
+        assert_eq!(fault("{} {}").await, whole("json_invalid"));
+        assert_eq!(
+            fault(vec![b'{', b'"', 0xff, b'"', b':', b'1', b'}']).await,
+            whole("json_invalid")
+        );
+        assert_eq!(fault(r#"{"a":"\ud800"}"#).await, whole("json_invalid"));
+        for other in ["[]", "null", "1", r#""{}""#] {
+            assert_eq!(fault(other).await, whole("model_attributes_type"), "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn malformed_json_is_answered_like_the_original_without_quoting_it() {
+        let (_, text) = json(r#"{"password": hunter2}"#).await;
+        let detail = r#"{"detail":[{"type":"json_invalid","loc":["body"],"msg":"JSON decode error"}]"#;
+        assert!(text.starts_with(detail), "{text}");
+        assert!(!text.contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn deep_nesting_is_refused() {
+        let nested = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(json(nested(126)).await.0, 200);
+        assert_eq!(fault(nested(128)).await.1, "json_invalid");
+        assert_eq!(fault(nested(30_000)).await.1, "json_invalid");
+    }
+
+    #[tokio::test]
+    async fn null_characters_are_refused_with_their_field() {
+        let null = |field: &str| (field.to_owned(), "null_character".to_owned());
+        assert_eq!(fault(r#"{"email":"a\u0000"}"#).await, null("email"));
+        assert_eq!(fault(r#"{"a":{"b":["","\u0000"]}}"#).await, null("a.b[1]"));
+        assert_eq!(fault(r#"{"a":{"\u0000":1}}"#).await, null("a"));
+        assert_eq!(fault(r#"{"\u0000":1}"#).await, null(""));
+    }
+
+    #[test]
+    fn answers_are_neither_stored_nor_sniffed() {
+        let response = (StatusCode::CREATED, Json(1)).into_response();
+        assert_eq!(response.status(), 201);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(response.headers()["content-type"], "application/json");
+    }
+}

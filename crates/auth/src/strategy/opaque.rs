@@ -1,0 +1,141 @@
+//! The text of an opaque token.
+
+use std::sync::Arc;
+
+use axum_users_core::{Random, RandomError, SetupError, SystemRandom, TokenDigest};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+/// 32 bytes and 4 bytes, in base64url without padding.
+const RANDOM_CHARS: usize = 43;
+const CHECKSUM_CHARS: usize = 6;
+const MAX_PREFIX: usize = 16;
+
+/// Makes and recognises opaque tokens: an optional prefix, 256 random bits, a checksum.
+///
+/// The random part has 43 characters and the checksum 6, both base64url without padding; the checksum is the CRC-32 (IEEE)
+/// of everything before it, big-endian. So a leaked token is found by secret scanners, and what is no token is refused
+/// without asking the store. Tokens of an earlier prefix stay good.
+#[derive(Debug, Clone)]
+pub struct OpaqueTokens {
+    prefix: String,
+    random: Arc<dyn Random>,
+}
+
+impl Default for OpaqueTokens {
+    fn default() -> Self {
+        Self {
+            prefix: String::new(),
+            random: Arc::new(SystemRandom),
+        }
+    }
+}
+
+impl OpaqueTokens {
+    /// Tokens that begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`SetupError`] for a prefix of more than 16 characters, or with others than ASCII letters, digits and `_`.
+    pub fn with_prefix(prefix: impl Into<String>) -> Result<Self, SetupError> {
+        let prefix = prefix.into();
+        if prefix.len() > MAX_PREFIX || !is_prefix(&prefix) {
+            let text = "a token prefix has at most 16 characters: ASCII letters, digits and `_`";
+            return Err(SetupError::Invalid(text.to_owned()));
+        }
+        Ok(Self {
+            prefix,
+            ..Self::default()
+        })
+    }
+
+    /// Takes chance from `random`.
+    #[must_use]
+    pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// A new token.
+    ///
+    /// # Errors
+    /// [`RandomError`] where there is no chance to be had.
+    pub fn generate(&self) -> Result<String, RandomError> {
+        let mut bytes = [0; 32];
+        self.random.fill(&mut bytes)?;
+        let body = format!("{}{}", self.prefix, BASE64_URL_SAFE_NO_PAD.encode(bytes));
+        let checksum = checksum(&body);
+        Ok(body + &checksum)
+    }
+
+    /// The digest of a token, if the text can be one.
+    pub fn digest(text: &str) -> Option<TokenDigest> {
+        let split = text.len().checked_sub(CHECKSUM_CHARS)?;
+        let (body, sum) = text.split_at_checked(split)?;
+        let (prefix, random) = body.split_at_checked(body.len().checked_sub(RANDOM_CHARS)?)?;
+        let decodes = || {
+            BASE64_URL_SAFE_NO_PAD
+                .decode(random)
+                .is_ok_and(|bytes| bytes.len() == 32)
+        };
+        (prefix.len() <= MAX_PREFIX && is_prefix(prefix) && decodes() && checksum(body) == sum)
+            .then(|| TokenDigest::of(text))
+    }
+}
+
+fn is_prefix(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn checksum(body: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(crc32fast::hash(body.as_bytes()).to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_recognised_and_junk_is_not() {
+        let tokens = OpaqueTokens::with_prefix("shop_").unwrap();
+        let token = tokens.generate().unwrap();
+        assert_eq!(token.len(), 5 + 43 + 6);
+        assert!(OpaqueTokens::digest(&token).is_some());
+        for junk in [
+            "",
+            "x",
+            "é",
+            &token[1..],
+            &token[..token.len() - 1],
+            &format!("{token}x"),
+            &token.to_uppercase(),
+        ] {
+            assert!(OpaqueTokens::digest(junk).is_none(), "{junk}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_an_earlier_prefix_stay_good() {
+        let earlier = OpaqueTokens::default().generate().unwrap();
+        assert!(OpaqueTokens::digest(&earlier).is_some());
+    }
+
+    #[test]
+    fn one_changed_letter_makes_it_junk() {
+        let token = OpaqueTokens::default().generate().unwrap();
+        for index in 0..token.len() {
+            let mut other = token.clone().into_bytes();
+            other[index] = if other[index] == b'A' { b'B' } else { b'A' };
+            assert!(
+                OpaqueTokens::digest(std::str::from_utf8(&other).unwrap()).is_none(),
+                "at {index}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_or_odd_prefix_is_refused() {
+        assert!(OpaqueTokens::with_prefix("seventeen_letters").is_err());
+        assert!(OpaqueTokens::with_prefix("a-b").is_err());
+        assert!(OpaqueTokens::with_prefix("").is_ok());
+    }
+}

@@ -1,0 +1,116 @@
+//! What a security reviewer wants to see in a log.
+
+use std::fmt::Display;
+
+use crate::Context;
+
+/// The `tracing` target of all security events.
+pub const SECURITY_TARGET: &str = "axum_users::security";
+
+/// Something that matters to security has happened (ASVS 5.0, 16.3).
+///
+/// Every event is written to the `tracing` target [`SECURITY_TARGET`] with its name, the key of the user where there is one,
+/// the key of the one who acted, and the request id. No address, password or token is ever part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SecurityEvent {
+    /// An account was made.
+    Registered,
+    /// Somebody signed in.
+    LoggedIn,
+    /// A login failed.
+    LoginFailed,
+    /// Somebody signed out.
+    LoggedOut,
+    /// A mail to confirm an address was asked for.
+    VerificationRequested,
+    /// An address was confirmed.
+    Verified,
+    /// A mail to set a new password was asked for.
+    PasswordResetRequested,
+    /// A password was set by a mailed token.
+    PasswordReset,
+    /// A mailed token was refused.
+    TokenRefused,
+    /// A password was changed by its owner or a superuser.
+    PasswordChanged,
+    /// A password was hashed anew with the present settings.
+    PasswordUpgraded,
+    /// An address was changed.
+    EmailChanged,
+    /// All sessions of a user, or all but one, were ended.
+    SessionsEnded,
+    /// A user was deactivated.
+    Deactivated,
+    /// A user was activated again.
+    Reactivated,
+    /// A user became a superuser.
+    SuperuserGranted,
+    /// A user ceased to be a superuser.
+    SuperuserWithdrawn,
+    /// A user was removed.
+    Deleted,
+    /// The present password was asked for, and absent or wrong.
+    CurrentPasswordRefused,
+    /// A request with a cookie came from another site.
+    CrossOriginRefused,
+}
+
+impl SecurityEvent {
+    /// All events, in the order of their declaration.
+    pub const ALL: &'static [Self] = &[
+        Self::Registered,
+        Self::LoggedIn,
+        Self::LoginFailed,
+        Self::LoggedOut,
+        Self::VerificationRequested,
+        Self::Verified,
+        Self::PasswordResetRequested,
+        Self::PasswordReset,
+        Self::TokenRefused,
+        Self::PasswordChanged,
+        Self::PasswordUpgraded,
+        Self::EmailChanged,
+        Self::SessionsEnded,
+        Self::Deactivated,
+        Self::Reactivated,
+        Self::SuperuserGranted,
+        Self::SuperuserWithdrawn,
+        Self::Deleted,
+        Self::CurrentPasswordRefused,
+        Self::CrossOriginRefused,
+    ];
+
+    /// The stable name of the event, as the log has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::LoggedIn => "logged_in",
+            Self::LoginFailed => "login_failed",
+            Self::LoggedOut => "logged_out",
+            Self::VerificationRequested => "verification_requested",
+            Self::Verified => "verified",
+            Self::PasswordResetRequested => "password_reset_requested",
+            Self::PasswordReset => "password_reset",
+            Self::TokenRefused => "token_refused",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordUpgraded => "password_upgraded",
+            Self::EmailChanged => "email_changed",
+            Self::SessionsEnded => "sessions_ended",
+            Self::Deactivated => "deactivated",
+            Self::Reactivated => "reactivated",
+            Self::SuperuserGranted => "superuser_granted",
+            Self::SuperuserWithdrawn => "superuser_withdrawn",
+            Self::Deleted => "deleted",
+            Self::CurrentPasswordRefused => "current_password_refused",
+            Self::CrossOriginRefused => "cross_origin_refused",
+        }
+    }
+
+    /// Writes the event about `user`, or about nobody known.
+    pub fn emit(self, user: Option<&dyn Display>, context: &Context) {
+        let user = user.map(tracing::field::display);
+        let (actor, request_id) = (context.actor.as_deref(), context.request_id.as_deref());
+        tracing::info!(target: SECURITY_TARGET, event = self.name(), user, actor, request_id);
+    }
+}

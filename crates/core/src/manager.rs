@@ -1,0 +1,307 @@
+//! What may happen to a user.
+
+mod delete;
+mod list;
+mod login;
+mod register;
+mod reset_password;
+mod update;
+mod verify;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    Clock, Context, Failure, IdFor, InvalidPassword, Message, MessageKind, Password, PasswordHasher,
+    PasswordOwner, Random, Secrets, SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom,
+    User, UserApi, UserHooks, UserOf, UserStore, normalize_email,
+    token::{MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
+};
+
+pub use self::{list::Page, login::Authentication};
+
+/// All that may happen to the users of a family, as plain functions: what the routers call, and what a command line or a job
+/// calls just as well, with the same checks.
+///
+/// ```
+/// use axum_users_core::{
+///     AdminUpdate, Context, EmailAddress, InMemoryUsers, Password, Registration, Secret, Secrets, Timestamp, UserApi,
+///     UserCreate, UserManager, UserRead, UserUpdate,
+/// };
+/// # use uuid::Uuid;
+/// # struct Api;
+/// # impl UserApi for Api {
+/// #     type Store = InMemoryUsers;
+/// #     type Hooks = ();
+/// #     type Read = UserRead<Uuid>;
+/// #     type Create = UserCreate;
+/// #     type Update = UserUpdate;
+/// #     type AdminRead = UserRead<Uuid>;
+/// #     type AdminUpdate = AdminUpdate;
+/// # }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let secrets = Secrets::from_root(Secret::new("at least thirty-two bytes of chance"), "users")?;
+/// let manager = UserManager::<Api>::new(InMemoryUsers::new(), (), &secrets)?;
+/// let registration =
+///     Registration::new(EmailAddress::parse("arthur@camelot.bt")?, Password::parse("excalibur in the lake")?);
+/// let user = manager.create_superuser(registration, (), &manager.context()).await?;
+/// assert!(user.is_superuser);
+/// # Ok(())
+/// # }
+/// ```
+pub struct UserManager<A: UserApi> {
+    store: A::Store,
+    hooks: A::Hooks,
+    hasher: PasswordHasher,
+    tokens: OneTimeTokens,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    min_password_chars: usize,
+    require_current_password: bool,
+    verify_at_registration: bool,
+    end_sessions: bool,
+}
+
+impl<A: UserApi> UserManager<A> {
+    /// Manages the users of `store`, with the safe settings.
+    ///
+    /// # Errors
+    /// [`SetupError`] where the threads that hash passwords cannot be started.
+    pub fn new(store: A::Store, hooks: A::Hooks, secrets: &Secrets) -> Result<Self, SetupError> {
+        let hasher = PasswordHasher::shared().map_err(|error| SetupError::Invalid(error.to_string()))?;
+        Ok(Self {
+            store,
+            hooks,
+            hasher,
+            tokens: OneTimeTokens::new(secrets).map_err(|error| SetupError::Invalid(error.to_string()))?,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            min_password_chars: 8,
+            require_current_password: true,
+            verify_at_registration: false,
+            end_sessions: true,
+        })
+    }
+
+    /// Hashes passwords on `hasher` instead of the pool that all families of the process share.
+    #[must_use]
+    pub fn with_hasher(mut self, hasher: PasswordHasher) -> Self {
+        self.hasher = hasher;
+        self
+    }
+
+    /// Reads the time from `clock`.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes chance from `random`.
+    #[must_use]
+    pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// How long a token that sets a new password is good; one hour by default.
+    ///
+    /// # Errors
+    /// [`TokenLifetimeError`] for less than a second or more than 24 hours.
+    pub fn reset_lifetime(mut self, lifetime: Duration) -> Result<Self, TokenLifetimeError> {
+        self.tokens = self.tokens.lifetime(TokenPurpose::Reset, lifetime)?;
+        Ok(self)
+    }
+
+    /// How long a token that confirms an address is good; one hour by default.
+    ///
+    /// # Errors
+    /// [`TokenLifetimeError`] for less than a second or more than 24 hours.
+    pub fn verify_lifetime(mut self, lifetime: Duration) -> Result<Self, TokenLifetimeError> {
+        self.tokens = self.tokens.lifetime(TokenPurpose::Verify, lifetime)?;
+        Ok(self)
+    }
+
+    /// How many characters a password has at least; 8 by default, 15 recommended where it is the only factor
+    /// (NIST SP 800-63B-4, 3.1.1.2).
+    #[must_use]
+    pub fn min_password_chars(mut self, chars: usize) -> Self {
+        self.min_password_chars = chars;
+        self
+    }
+
+    /// Mails the token that confirms an address as soon as the account is made; off by default, when the client asks for it.
+    #[must_use]
+    pub fn verify_at_registration(mut self) -> Self {
+        self.verify_at_registration = true;
+        self
+    }
+
+    /// Lets users change e-mail and password without their present password.
+    ///
+    /// # Security
+    /// Whoever holds a session for a moment owns the account for good (ASVS 5.0, 6.2.3). For clients of FastAPI-Users only.
+    #[must_use]
+    pub fn insecure_no_current_password(mut self) -> Self {
+        self.require_current_password = false;
+        self
+    }
+
+    /// Leaves sessions alive when a password is changed or reset.
+    ///
+    /// # Security
+    /// A thief's session outlives the password that was changed because of the theft (ASVS 5.0, 7.4.3).
+    #[must_use]
+    pub fn insecure_keep_sessions(mut self) -> Self {
+        self.end_sessions = false;
+        self
+    }
+
+    /// The store.
+    pub fn store(&self) -> &A::Store {
+        &self.store
+    }
+
+    /// The hooks.
+    pub fn hooks(&self) -> &A::Hooks {
+        &self.hooks
+    }
+
+    /// The pool that hashes passwords.
+    pub fn hasher(&self) -> &PasswordHasher {
+        &self.hasher
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// A context for a job: of now, by nobody in particular.
+    pub fn context(&self) -> Context {
+        Context::new(self.clock.now())
+    }
+
+    /// Whether users show their present password before they change e-mail or password.
+    pub fn requires_current_password(&self) -> bool {
+        self.require_current_password
+    }
+
+    /// Finds a user by key.
+    ///
+    /// # Errors
+    /// [`Failure`] where the store fails.
+    pub async fn find(&self, id: &IdFor<A>) -> Result<Option<UserOf<A>>, Failure> {
+        Ok(self.store.find(id).await?.map(|stored| stored.user))
+    }
+
+    async fn validate_password(
+        &self,
+        password: &Password,
+        owner: PasswordOwner<'_, UserOf<A>>,
+        context: &Context,
+    ) -> Result<(), InvalidPassword> {
+        if password.chars() < self.min_password_chars {
+            let reason = format!(
+                "Password should be at least {} characters",
+                self.min_password_chars
+            );
+            return Err(InvalidPassword::new("too_short", reason));
+        }
+        if !owner.email.is_empty()
+            && password
+                .expose()
+                .to_lowercase()
+                .contains(&owner.email.to_lowercase())
+        {
+            return Err(InvalidPassword::new(
+                "contains_email",
+                "Password should not contain e-mail",
+            ));
+        }
+        self.hooks.validate_password(password, owner, context).await
+    }
+
+    fn mail_token(
+        &self,
+        purpose: TokenPurpose,
+        user: &UserOf<A>,
+        context: &Context,
+    ) -> Result<MailToken, Failure> {
+        with_facts(user, user.is_verified(), |facts| {
+            self.tokens
+                .issue(purpose, facts, context.now, &*self.random)
+                .map_err(Failure::internal)
+        })
+    }
+
+    /// The user whom a mailed token names, if it is still good for them.
+    async fn token_owner(
+        &self,
+        purpose: TokenPurpose,
+        token: &str,
+        context: &Context,
+    ) -> Result<TokenOwner<UserOf<A>>, StoreError> {
+        let Some(read) = self.tokens.read(purpose, token, context.now) else {
+            return Ok(TokenOwner::Nobody);
+        };
+        let Some(id) = <IdFor<A> as crate::UserId>::parse(read.subject()) else {
+            return Ok(TokenOwner::Nobody);
+        };
+        let Some(stored) = self.store.find(&id).await? else {
+            return Ok(TokenOwner::Nobody);
+        };
+        if with_facts(&stored.user, stored.is_verified(), |facts| read.matches(facts)) {
+            Ok(TokenOwner::Good(stored))
+        } else {
+            Ok(TokenOwner::Outdated(stored))
+        }
+    }
+
+    /// Keeps the mails for an address, or as many decoys where nobody is to get one.
+    async fn enqueue_decoy(&self, kind: MessageKind, context: &Context) -> Result<(), StoreError> {
+        let decoys = self.hooks.compose_decoy(kind, context);
+        self.enqueue(decoys.into_iter().map(Message::into_decoy).collect(), context)
+            .await
+    }
+
+    async fn enqueue(&self, messages: Vec<Message>, context: &Context) -> Result<(), StoreError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.store.enqueue(messages, context.now).await
+    }
+
+    fn emit(event: SecurityEvent, user: &UserOf<A>, context: &Context) {
+        event.emit(Some(&user.id()), context);
+    }
+}
+
+enum TokenOwner<U> {
+    Good(Stored<U>),
+    Outdated(Stored<U>),
+    Nobody,
+}
+
+/// What tokens of `user` are bound to, were the address `verified`.
+fn with_facts<U: User, R>(user: &U, verified: bool, use_facts: impl FnOnce(&TokenFacts<'_>) -> R) -> R {
+    let subject = user.id().to_string();
+    let key = normalize_email(user.email());
+    use_facts(&TokenFacts {
+        subject: &subject,
+        email_key: key.as_ref().map_or(user.email(), |key| key.as_str()),
+        password_hash: user.hashed_password(),
+        verified,
+    })
+}
+
+impl<A: UserApi> fmt::Debug for UserManager<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserManager")
+            .field("tokens", &self.tokens)
+            .field("min_password_chars", &self.min_password_chars)
+            .field("require_current_password", &self.require_current_password)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,95 @@
+//! Who may begin a session.
+
+use crate::{
+    Applied, Change, Context, FailedLogin, LoginError, Password, PasswordHash, SecurityEvent, StoreError,
+    Stored, User, UserApi, UserHooks, UserManager, UserOf, UserStore, Verdict,
+};
+
+/// How far an authentication has come.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Authentication<U> {
+    /// It is them, and a session may begin.
+    SignedIn(Stored<U>),
+}
+
+impl<A: UserApi> UserManager<A> {
+    /// Looks whether login and password belong to an active user.
+    ///
+    /// An unknown user, an inactive one and a wrong password take the same work: one look-up and one hash. A hash of older
+    /// settings is replaced on success, unless the password has changed since.
+    ///
+    /// # Errors
+    /// [`LoginError::BadCredentials`] for all three, [`LoginError::Denied`] where a hook refuses, or a failure.
+    pub async fn authenticate(
+        &self,
+        login: &str,
+        password: Password,
+        context: &Context,
+    ) -> Result<Authentication<UserOf<A>>, LoginError> {
+        let found = self.store.find_by_login(login).await?;
+        let hash = found.as_ref().and_then(|user| user.hashed_password());
+        let verdict = self.hasher.verify(password, hash).await?;
+        match (found, verdict) {
+            (Some(stored), Verdict::Right { upgrade }) if stored.is_active() => {
+                if let Some(hash) = upgrade {
+                    self.upgrade(&stored, hash, context).await?;
+                }
+                Ok(Authentication::SignedIn(stored))
+            }
+            (found, _) => {
+                let user = found.as_deref();
+                let id = user.map(User::id);
+                SecurityEvent::LoginFailed.emit(id.as_ref().map(|id| id as &dyn std::fmt::Display), context);
+                self.hooks.on_failed_login(FailedLogin::new(user), context).await;
+                Err(LoginError::BadCredentials)
+            }
+        }
+    }
+
+    /// Asks the hooks whether a session may begin for a user whose password was right.
+    ///
+    /// # Errors
+    /// [`LoginError::NotVerified`] where only confirmed users may, [`LoginError::Denied`] where a hook refuses.
+    pub async fn admit(
+        &self,
+        user: &UserOf<A>,
+        require_verified: bool,
+        context: &Context,
+    ) -> Result<(), LoginError> {
+        if require_verified && !user.is_verified() {
+            return Err(LoginError::NotVerified);
+        }
+        self.hooks
+            .on_before_login(user, context)
+            .await
+            .map_err(LoginError::Denied)
+    }
+
+    /// Notes that a session has begun.
+    pub async fn signed_in(&self, user: &UserOf<A>, context: &Context) {
+        Self::emit(SecurityEvent::LoggedIn, user, context);
+        self.hooks.on_after_login(user, context).await;
+    }
+
+    /// Notes that a session was ended by its owner.
+    pub async fn signed_out(&self, user: &UserOf<A>, context: &Context) {
+        Self::emit(SecurityEvent::LoggedOut, user, context);
+        self.hooks.on_after_logout(user, context).await;
+    }
+
+    async fn upgrade(
+        &self,
+        stored: &Stored<UserOf<A>>,
+        hash: PasswordHash,
+        context: &Context,
+    ) -> Result<(), StoreError> {
+        let mut change = Change::new(context.now);
+        change.expect.hashed_password = stored.hashed_password().map(PasswordHash::from_stored);
+        change.set.hashed_password = Some(hash);
+        if let Applied::Applied(_) = self.store.update(&stored.id(), change).await? {
+            Self::emit(SecurityEvent::PasswordUpgraded, &stored.user, context);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! Making accounts.
+
+use crate::{
+    Context, CreateUser, Inserted, Message, NewUser, Notice, PasswordOwner, RegisterError, Registration,
+    SecurityEvent, UserApi, UserHooks, UserManager, UserOf, UserStore, store::Compose, token::TokenPurpose,
+};
+
+type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
+
+impl<A: UserApi> UserManager<A> {
+    /// Makes an account: active, unconfirmed, without privileges.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; the rules for passwords are looked at before the address.
+    pub async fn register(&self, body: A::Create, context: &Context) -> Result<UserOf<A>, RegisterError> {
+        let (registration, own) = body.split();
+        self.hooks
+            .on_before_register(&registration.email, context)
+            .await
+            .map_err(RegisterError::Denied)?;
+        let new = self.new_user(registration, own, context).await?;
+        let user = if self.verify_at_registration {
+            self.store_new(new, &|user| self.verification_mails(user, context), context)
+                .await?
+        } else {
+            self.store_new(new, &|_| Vec::new(), context).await?
+        };
+        self.hooks.on_after_register(&user, context).await;
+        Ok(user)
+    }
+
+    /// Makes an account that may manage others: active, confirmed, superuser.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub async fn create_superuser(
+        &self,
+        registration: Registration,
+        own: ColumnsOf<A>,
+        context: &Context,
+    ) -> Result<UserOf<A>, RegisterError> {
+        let mut new = self.new_user(registration, own, context).await?;
+        new.is_verified = true;
+        new.is_superuser = true;
+        self.store_new(new, &|_| Vec::new(), context).await
+    }
+
+    async fn new_user(
+        &self,
+        registration: Registration,
+        own: ColumnsOf<A>,
+        context: &Context,
+    ) -> Result<NewUser<ColumnsOf<A>>, RegisterError> {
+        let Registration { email, password } = registration;
+        self.validate_password(&password, PasswordOwner::new(email.as_str(), None), context)
+            .await
+            .map_err(RegisterError::InvalidPassword)?;
+        // Hashed before anybody looks whether the address is free, so that both answers take the same time.
+        let hash = self.hasher.hash(password).await?;
+        Ok(NewUser::new(email, Some(hash), own, context.now))
+    }
+
+    async fn store_new(
+        &self,
+        new: NewUser<ColumnsOf<A>>,
+        compose: Compose<'_, UserOf<A>>,
+        context: &Context,
+    ) -> Result<UserOf<A>, RegisterError> {
+        match self.store.insert(new, compose).await? {
+            Inserted::Created(user) => {
+                Self::emit(SecurityEvent::Registered, &user, context);
+                Ok(user)
+            }
+            Inserted::EmailTaken => Err(RegisterError::AlreadyExists),
+            Inserted::OwnConflict(conflict) => Err(RegisterError::OwnConflict(conflict)),
+        }
+    }
+
+    fn verification_mails(&self, user: &UserOf<A>, context: &Context) -> Vec<Message> {
+        match self.mail_token(TokenPurpose::Verify, user, context) {
+            Ok(token) => self.hooks.compose(
+                &Notice::Verify {
+                    user,
+                    token: token.as_str(),
+                },
+                context,
+            ),
+            Err(error) => {
+                tracing::error!(%error, "no token for the confirmation mail; the user can ask for another");
+                Vec::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Setting a forgotten password.
+
+use crate::{
+    Applied, Change, Context, EmailAddress, EndSessions, Failure, MessageKind, Notice, Password,
+    PasswordHash, PasswordOwner, RequestError, ResetPasswordError, SecurityEvent, User, UserApi, UserHooks,
+    UserManager, UserOf, UserStore, manager::TokenOwner, normalize_email, token::TokenPurpose,
+};
+
+impl<A: UserApi> UserManager<A> {
+    /// Mails a token that sets a new password, if the address belongs to an active user.
+    ///
+    /// # Errors
+    /// [`RequestError`] where store or hooks fail; whether there is such a user cannot be told from the answer.
+    pub async fn forgot_password(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
+        let found = self.store.find_by_email(email.key()).await?;
+        let Some(user) = found.filter(|user| user.is_active()) else {
+            return Ok(self.enqueue_decoy(MessageKind::ResetPassword, context).await?);
+        };
+        let token = self.mail_token(TokenPurpose::Reset, &user, context)?;
+        let messages = self.hooks.compose(
+            &Notice::ResetPassword {
+                user: &user.user,
+                token: token.as_str(),
+            },
+            context,
+        );
+        self.enqueue(messages, context).await?;
+        Self::emit(SecurityEvent::PasswordResetRequested, &user, context);
+        self.hooks
+            .on_after_forgot_password(&user, token.as_str(), context)
+            .await;
+        Ok(())
+    }
+
+    /// Sets a new password by the token that was mailed, and ends all sessions. Nobody is signed in by it.
+    ///
+    /// # Errors
+    /// [`ResetPasswordError`]: a token is good once, until it expires, and only for the address and the password the user
+    /// had. A password that is refused does not spend it.
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        password: Password,
+        context: &Context,
+    ) -> Result<UserOf<A>, ResetPasswordError> {
+        let stored = match self.token_owner(TokenPurpose::Reset, token, context).await? {
+            TokenOwner::Good(stored) if stored.is_active() => stored,
+            TokenOwner::Good(stored) | TokenOwner::Outdated(stored) => {
+                SecurityEvent::TokenRefused.emit(Some(&stored.id()), context);
+                return Err(ResetPasswordError::BadToken);
+            }
+            TokenOwner::Nobody => {
+                SecurityEvent::TokenRefused.emit(None, context);
+                return Err(ResetPasswordError::BadToken);
+            }
+        };
+        self.validate_password(
+            &password,
+            PasswordOwner::new(stored.email(), Some(&stored.user)),
+            context,
+        )
+        .await
+        .map_err(ResetPasswordError::InvalidPassword)?;
+        let mut change = Change::new(context.now);
+        change.expect.hashed_password = stored.hashed_password().map(PasswordHash::from_stored);
+        change.expect.email = normalize_email(stored.email()).ok();
+        change.expect.is_active = Some(true);
+        change.set.hashed_password = Some(self.hasher.hash(password).await?);
+        if self.end_sessions {
+            change.end_sessions = EndSessions::All;
+        }
+        match self.store.update(&stored.id(), change).await? {
+            Applied::Applied(stored) => {
+                Self::emit(SecurityEvent::PasswordReset, &stored, context);
+                if self.end_sessions {
+                    Self::emit(SecurityEvent::SessionsEnded, &stored, context);
+                }
+                self.hooks.on_after_reset_password(&stored, context).await;
+                Ok(stored.user)
+            }
+            Applied::Stale | Applied::Missing => Err(ResetPasswordError::BadToken),
+            Applied::EmailTaken | Applied::OwnConflict(_) => {
+                Err(Failure::internal("a reset changes no other column").into())
+            }
+        }
+    }
+}

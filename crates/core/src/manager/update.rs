@@ -1,0 +1,240 @@
+//! Changing users.
+
+use crate::{
+    Applied, Change, Context, EndSessions, Failure, IdFor, Password, PasswordHash, PasswordOwner,
+    SecurityEvent, SignedIn, StoreError, TokenDigest, UpdateError, UpdateUser, Updated, User, UserApi,
+    UserHooks, UserManager, UserOf, UserPatch, UserStore, Verdict, normalize_email,
+};
+
+type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
+
+/// Who asks for a change.
+#[derive(Clone, Copy)]
+enum By {
+    /// The user; the session that asked stays alive where it can.
+    Owner(Option<TokenDigest>),
+    /// A superuser, or a job.
+    Admin,
+}
+
+impl<A: UserApi> UserManager<A> {
+    /// Changes a user as they ask themselves. Privileged fields are ignored.
+    ///
+    /// A new address is unconfirmed. A new password ends all sessions but the present one; a JWT ends in any case.
+    ///
+    /// # Errors
+    /// [`UpdateError`]; nothing is written then.
+    pub async fn update_self(
+        &self,
+        current: &SignedIn<UserOf<A>>,
+        body: A::Update,
+        context: &Context,
+    ) -> Result<UserOf<A>, UpdateError> {
+        let (mut patch, own) = body.split();
+        patch.is_active = None;
+        patch.is_verified = None;
+        patch.is_superuser = None;
+        let user = &current.user;
+        let sensitive = patch.password.is_some()
+            || patch
+                .email
+                .as_ref()
+                .is_some_and(|new| !is_key_of(new.key(), user));
+        let mut checked = None;
+        if self.require_current_password && sensitive {
+            checked = Some(
+                self.check_current_password(user, patch.current_password.take(), context)
+                    .await?,
+            );
+        }
+        self.apply(
+            user,
+            patch,
+            own,
+            checked,
+            By::Owner(current.session.digest),
+            context,
+        )
+        .await
+    }
+
+    /// Changes a user as a superuser asks. Deactivation and a new password end all sessions of the user.
+    ///
+    /// # Errors
+    /// [`UpdateError`]; nothing is written then.
+    pub async fn update(
+        &self,
+        user: &UserOf<A>,
+        body: A::AdminUpdate,
+        context: &Context,
+    ) -> Result<UserOf<A>, UpdateError> {
+        let (patch, own) = body.split();
+        self.apply(user, patch, own, None, By::Admin, context).await
+    }
+
+    /// The stored hash that the present password was right for.
+    pub(super) async fn check_current_password(
+        &self,
+        user: &UserOf<A>,
+        password: Option<Password>,
+        context: &Context,
+    ) -> Result<PasswordHash, CurrentPasswordError> {
+        if let (Some(password), Some(hash)) = (password, user.hashed_password())
+            && let Verdict::Right { .. } = self
+                .hasher
+                .verify(password, Some(hash))
+                .await
+                .map_err(Failure::from)?
+        {
+            return Ok(PasswordHash::from_stored(hash));
+        }
+        SecurityEvent::CurrentPasswordRefused.emit(Some(&user.id()), context);
+        Err(CurrentPasswordError::Refused)
+    }
+
+    async fn apply(
+        &self,
+        user: &UserOf<A>,
+        patch: UserPatch,
+        own: ColumnsOf<A>,
+        checked: Option<PasswordHash>,
+        by: By,
+        context: &Context,
+    ) -> Result<UserOf<A>, UpdateError> {
+        let mut change = Change::new(context.now);
+        let mut updated = Updated {
+            password: patch.password.is_some(),
+            ..Updated::default()
+        };
+        if let Some(email) = patch.email
+            && email.as_str() != user.email()
+        {
+            change.expect.email = normalize_email(user.email()).ok();
+            if !is_key_of(email.key(), user) {
+                updated.email = true;
+                change.set.is_verified = Some(false);
+            }
+            change.set.email = Some(email);
+        }
+        change.set.is_verified = patch.is_verified.or(change.set.is_verified);
+        change.set.is_active = patch.is_active;
+        change.set.is_superuser = patch.is_superuser;
+        updated.verified = change
+            .set
+            .is_verified
+            .is_some_and(|verified| verified != user.is_verified());
+        updated.active = change
+            .set
+            .is_active
+            .is_some_and(|active| active != user.is_active());
+        updated.superuser = change
+            .set
+            .is_superuser
+            .is_some_and(|superuser| superuser != user.is_superuser());
+        if let Some(password) = &patch.password {
+            let email = change
+                .set
+                .email
+                .as_ref()
+                .map_or(user.email(), |email| email.as_str());
+            self.validate_password(password, PasswordOwner::new(email, Some(user)), context)
+                .await
+                .map_err(UpdateError::InvalidPassword)?;
+        }
+        self.hooks
+            .on_before_update(user, updated, context)
+            .await
+            .map_err(UpdateError::Denied)?;
+        if let Some(password) = patch.password {
+            change.set.hashed_password = Some(self.hasher.hash(password).await?);
+        }
+        change.own = own;
+        change.end_sessions = self.sessions_to_end(&change, updated, by);
+        let by_checked_password = checked.is_some();
+        change.expect.hashed_password = checked;
+        let ended = change.end_sessions != EndSessions::None;
+        match self.store.update(&user.id(), change).await? {
+            Applied::Applied(stored) => {
+                Self::tell(&stored.user, updated, ended, context);
+                self.hooks.on_after_update(&stored.user, updated, context).await;
+                Ok(stored.user)
+            }
+            // What was checked above holds no longer: the password has been changed meanwhile, so the one given is wrong now.
+            Applied::Stale if by_checked_password => Err(UpdateError::InvalidCurrentPassword),
+            Applied::Stale => Err(StoreError::unavailable("the user was changed at the same time").into()),
+            Applied::EmailTaken => Err(UpdateError::EmailAlreadyExists),
+            Applied::OwnConflict(conflict) => Err(UpdateError::OwnConflict(conflict)),
+            Applied::Missing => Err(UpdateError::Missing),
+        }
+    }
+
+    fn sessions_to_end(&self, change: &Change<ColumnsOf<A>>, updated: Updated, by: By) -> EndSessions {
+        if change.set.is_active == Some(false) {
+            return EndSessions::All;
+        }
+        match by {
+            By::Owner(Some(digest)) if updated.password && self.end_sessions => {
+                EndSessions::AllExcept(digest)
+            }
+            _ if updated.password && self.end_sessions => EndSessions::All,
+            _ => EndSessions::None,
+        }
+    }
+
+    fn tell(user: &UserOf<A>, updated: Updated, ended: bool, context: &Context) {
+        let events = [
+            (updated.email, SecurityEvent::EmailChanged),
+            (updated.password, SecurityEvent::PasswordChanged),
+            (updated.active && !user.is_active(), SecurityEvent::Deactivated),
+            (updated.active && user.is_active(), SecurityEvent::Reactivated),
+            (
+                updated.superuser && user.is_superuser(),
+                SecurityEvent::SuperuserGranted,
+            ),
+            (
+                updated.superuser && !user.is_superuser(),
+                SecurityEvent::SuperuserWithdrawn,
+            ),
+            (ended, SecurityEvent::SessionsEnded),
+        ];
+        for (_, event) in events.into_iter().filter(|(happened, _)| *happened) {
+            Self::emit(event, user, context);
+        }
+    }
+
+    /// The user with this key, for a superuser's eyes.
+    ///
+    /// # Errors
+    /// [`Failure`] where the store fails.
+    pub async fn find_by_text(&self, id: &str) -> Result<Option<UserOf<A>>, Failure> {
+        match <IdFor<A> as crate::UserId>::parse(id) {
+            Some(id) => self.find(&id).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// Why the present password was not taken.
+pub(super) enum CurrentPasswordError {
+    Refused,
+    Failed(Failure),
+}
+
+impl From<Failure> for CurrentPasswordError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<CurrentPasswordError> for UpdateError {
+    fn from(error: CurrentPasswordError) -> Self {
+        match error {
+            CurrentPasswordError::Refused => Self::InvalidCurrentPassword,
+            CurrentPasswordError::Failed(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+fn is_key_of<U: User>(key: &crate::EmailKey, user: &U) -> bool {
+    normalize_email(user.email()).as_ref() == Ok(key)
+}
