@@ -1,1 +1,19 @@
 #![doc = include_str!("../README.md")]
+
+pub use axum;
+pub use utoipa;
+pub use utoipa_axum;
+
+pub use axum_users_auth::{
+    AxumUsers, Backend, BodyLimit, CROSS_ORIGIN_REQUEST, CurrentUser, ErrorStyle, Refusal, RequestContext,
+    guard, json, openapi, refusal, strategy, transport,
+};
+pub use axum_users_auth::{
+    guard::{Active, Any, Superuser, Verified, Via},
+    strategy::{DatabaseStrategy, JwtStrategy},
+    transport::{BearerTransport, CookieTransport},
+};
+pub use axum_users_core::*;
+pub use axum_users_routers::{
+    auth_router, register_router, reset_password_router, user_list_router, users_router, verify_router,
+};

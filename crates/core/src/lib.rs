@@ -13,6 +13,7 @@ mod manager;
 mod memory;
 mod message;
 mod password;
+mod requests;
 mod schemas;
 mod secret;
 mod secrets;
@@ -41,6 +42,7 @@ pub use self::{
         Argon2Settings, HashCounts, HashError, HasherError, HasherSettings, Password, PasswordError,
         PasswordHash, PasswordHasher, Verdict,
     },
+    requests::{CurrentPasswordRequest, EmailRequest, ResetPasswordRequest, TokenRequest},
     schemas::{
         AdminUpdate, CreateUser, NoExtra, ReadUser, Registration, UpdateUser, UserCreate, UserPatch,
         UserRead, UserUpdate,

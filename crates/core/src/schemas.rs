@@ -253,13 +253,13 @@ fn nullable(object: ObjectBuilder, kind: Type) -> ObjectBuilder {
     object.schema_type(SchemaType::from_iter([kind, Type::Null]))
 }
 
-fn email_schema(description: &str) -> ObjectBuilder {
+pub(crate) fn email_schema(description: &str) -> ObjectBuilder {
     text(KnownFormat::Email, description)
         .max_length(Some(320))
         .examples([EMAIL_EXAMPLE])
 }
 
-fn password_schema(description: &str) -> ObjectBuilder {
+pub(crate) fn password_schema(description: &str) -> ObjectBuilder {
     text(KnownFormat::Password, description).max_length(Some(1024))
 }
 

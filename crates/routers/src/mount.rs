@@ -1,0 +1,96 @@
+//! What all routers share: how a body is read, and how a router is made ready to be mounted.
+
+use axum::{Extension, http::StatusCode, middleware::map_response};
+use axum_users_auth::{
+    AxumUsers, CROSS_ORIGIN_REQUEST, Refusal,
+    json::JsonObject,
+    openapi::{ErrorDoc, Route},
+    refusal::{FieldError, Segment, Source, restyle},
+};
+use axum_users_core::{RequestBody, UserApi};
+use utoipa_axum::router::OpenApiRouter;
+
+const CROSS_ORIGIN: ErrorDoc = ErrorDoc::coded(
+    StatusCode::FORBIDDEN,
+    CROSS_ORIGIN_REQUEST,
+    "The request carries a cookie and was caused by a page of another origin.",
+);
+
+/// Reads a body, or refuses it with an error for each field.
+pub(crate) fn read<T: RequestBody>(JsonObject(object): JsonObject) -> Result<T, Refusal> {
+    T::from_object(object).map_err(|errors| Refusal::invalid(errors.into_iter().map(field_error).collect()))
+}
+
+pub(crate) fn field_error(error: axum_users_core::FieldError) -> FieldError {
+    let path = error.path.into_iter().map(|key| match key.parse() {
+        Ok(index) => Segment::Index(index),
+        Err(_) => Segment::Key(key),
+    });
+    FieldError::new(Source::Body, path.collect::<Vec<_>>(), error.code, error.message)
+}
+
+/// A route of this family: what the document says of all of them.
+pub(crate) fn route<A: UserApi>(
+    users: &AxumUsers<A>,
+    route: Route<AxumUsers<A>>,
+    id: &str,
+) -> Route<AxumUsers<A>> {
+    let route = route
+        .id(users.operation_id(id))
+        .style(users.style())
+        .may_be_unavailable();
+    match users.family() {
+        Some(family) => route.named(family),
+        None => route,
+    }
+}
+
+/// The same for a route that needs a user: security schemes, 401, and 403 where the guard forbids.
+pub(crate) fn guarded_route<A: UserApi>(
+    users: &AxumUsers<A>,
+    route: Route<AxumUsers<A>>,
+    id: &str,
+    forbids: bool,
+) -> Route<AxumUsers<A>> {
+    let mut route = self::route(users, route, id).secured(&users.scheme_names());
+    if forbids {
+        route = route.fails_with(&[FORBIDDEN]);
+    }
+    route
+}
+
+const FORBIDDEN: ErrorDoc = ErrorDoc::plain(StatusCode::FORBIDDEN, "The user may not do this.");
+
+/// Documents that a route which changes something refuses cookies with requests of other origins.
+pub(crate) fn unsafe_route<A: UserApi>(
+    users: &AxumUsers<A>,
+    route: Route<AxumUsers<A>>,
+) -> Route<AxumUsers<A>> {
+    if users
+        .backends()
+        .iter()
+        .any(|backend| backend.transport().is_ambient())
+    {
+        cross_origin(route)
+    } else {
+        route
+    }
+}
+
+pub(crate) fn cross_origin<S: Clone + Send + Sync + 'static>(route: Route<S>) -> Route<S> {
+    route.fails_with(&[CROSS_ORIGIN])
+}
+
+/// Gives a router its state, its limits and its way to refuse.
+pub(crate) fn ready<A: UserApi, S>(
+    users: &AxumUsers<A>,
+    router: OpenApiRouter<AxumUsers<A>>,
+) -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router
+        .layer(map_response(restyle(users.style())))
+        .layer(Extension(users.limit()))
+        .with_state(users.clone())
+}

@@ -1,0 +1,232 @@
+//! What each operation's errors are on the wire.
+
+use axum::http::StatusCode;
+use axum_users_auth::{Refusal, openapi::ErrorDoc, refusal::FieldError};
+use axum_users_core::{
+    DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, RegisterError, RequestError,
+    ResetPasswordError, UpdateError, VerifyError,
+};
+
+/// An error whose answers are known before it happens, so that they can be documented.
+pub(crate) trait Refused {
+    /// The answers.
+    const DOCS: &'static [ErrorDoc];
+
+    /// The answer to this one.
+    fn refusal(self) -> Refusal;
+}
+
+const BAD: StatusCode = StatusCode::BAD_REQUEST;
+const TOO_SHORT: &str = "Password should be at least 8 characters";
+const TAKEN: &str = "VALUE_ALREADY_TAKEN";
+
+const VALUE_TAKEN: ErrorDoc = ErrorDoc::coded(
+    StatusCode::CONFLICT,
+    TAKEN,
+    "Another user has this value in a field that must be unique.",
+)
+.with_reason("nickname");
+
+fn coded(code: &'static str) -> Refusal {
+    Refusal::coded(BAD, code)
+}
+
+fn password(code: &'static str, why: InvalidPassword) -> Refusal {
+    coded(code).with_reason(why.reason)
+}
+
+fn denied(denied: Denied) -> Refusal {
+    Refusal::coded(StatusCode::FORBIDDEN, denied.code).with_reason(denied.reason)
+}
+
+fn own(conflict: OwnConflict) -> Refusal {
+    match conflict.rule {
+        OwnRule::Unique => {
+            let refusal = Refusal::coded(StatusCode::CONFLICT, TAKEN);
+            match conflict.column {
+                Some(column) => refusal.with_reason(column),
+                None => refusal,
+            }
+        }
+        _ => {
+            let (code, message) = ("not_storable", "The database does not take this value");
+            Refusal::invalid(vec![match conflict.column {
+                Some(column) => FieldError::in_body(&column, code, message),
+                None => FieldError::whole_body(code, message),
+            }])
+        }
+    }
+}
+
+impl Refused for RegisterError {
+    const DOCS: &'static [ErrorDoc] = &[
+        ErrorDoc::coded(
+            BAD,
+            "REGISTER_USER_ALREADY_EXISTS",
+            "A user with this e-mail address exists already.",
+        ),
+        ErrorDoc::coded(
+            BAD,
+            "REGISTER_INVALID_PASSWORD",
+            "The password is not good enough.",
+        )
+        .with_reason(TOO_SHORT),
+        VALUE_TAKEN,
+    ];
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::AlreadyExists => coded("REGISTER_USER_ALREADY_EXISTS"),
+            Self::InvalidPassword(why) => password("REGISTER_INVALID_PASSWORD", why),
+            Self::OwnConflict(conflict) => own(conflict),
+            Self::Denied(why) => denied(why),
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}
+
+impl Refused for LoginError {
+    const DOCS: &'static [ErrorDoc] = &[
+        ErrorDoc::coded(
+            BAD,
+            "LOGIN_BAD_CREDENTIALS",
+            "No such user, a wrong password, or an inactive user.",
+        ),
+        ErrorDoc::coded(
+            BAD,
+            "LOGIN_USER_NOT_VERIFIED",
+            "The address of the user is not confirmed.",
+        ),
+    ];
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::BadCredentials => coded("LOGIN_BAD_CREDENTIALS"),
+            Self::NotVerified => coded("LOGIN_USER_NOT_VERIFIED"),
+            Self::Denied(why) => denied(why),
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}
+
+impl Refused for RequestError {
+    const DOCS: &'static [ErrorDoc] = &[];
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}
+
+impl Refused for VerifyError {
+    const DOCS: &'static [ErrorDoc] = &[
+        ErrorDoc::coded(
+            BAD,
+            "VERIFY_USER_BAD_TOKEN",
+            "The token is wrong, expired, or of an earlier address.",
+        ),
+        ErrorDoc::coded(
+            BAD,
+            "VERIFY_USER_ALREADY_VERIFIED",
+            "The address is confirmed already.",
+        ),
+    ];
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::BadToken => coded("VERIFY_USER_BAD_TOKEN"),
+            Self::AlreadyVerified => coded("VERIFY_USER_ALREADY_VERIFIED"),
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}
+
+impl Refused for ResetPasswordError {
+    const DOCS: &'static [ErrorDoc] = &[
+        ErrorDoc::coded(
+            BAD,
+            "RESET_PASSWORD_BAD_TOKEN",
+            "The token is wrong, expired or used.",
+        ),
+        ErrorDoc::coded(
+            BAD,
+            "RESET_PASSWORD_INVALID_PASSWORD",
+            "The password is not good enough; the token is still good.",
+        )
+        .with_reason(TOO_SHORT),
+    ];
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::BadToken => coded("RESET_PASSWORD_BAD_TOKEN"),
+            Self::InvalidPassword(why) => password("RESET_PASSWORD_INVALID_PASSWORD", why),
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}
+
+const EMAIL_EXISTS: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    "UPDATE_USER_EMAIL_ALREADY_EXISTS",
+    "Another user has this e-mail address.",
+);
+const INVALID_PASSWORD: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    "UPDATE_USER_INVALID_PASSWORD",
+    "The new password is not good enough.",
+)
+.with_reason(TOO_SHORT);
+const INVALID_CURRENT_PASSWORD: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    "UPDATE_USER_INVALID_CURRENT_PASSWORD",
+    "E-mail or password were to change, and `current_password` is missing or wrong.",
+);
+
+/// What users may meet who change themselves where their present password is asked for.
+pub(crate) const UPDATE_SELF: &[ErrorDoc] = &[
+    EMAIL_EXISTS,
+    INVALID_PASSWORD,
+    INVALID_CURRENT_PASSWORD,
+    VALUE_TAKEN,
+];
+
+impl Refused for UpdateError {
+    const DOCS: &'static [ErrorDoc] = &[EMAIL_EXISTS, INVALID_PASSWORD, VALUE_TAKEN];
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::EmailAlreadyExists => coded("UPDATE_USER_EMAIL_ALREADY_EXISTS"),
+            Self::InvalidPassword(why) => password("UPDATE_USER_INVALID_PASSWORD", why),
+            Self::InvalidCurrentPassword => coded("UPDATE_USER_INVALID_CURRENT_PASSWORD"),
+            Self::OwnConflict(conflict) => own(conflict),
+            Self::Denied(why) => denied(why),
+            Self::Missing => Refusal::not_found(),
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}
+
+impl Refused for DeleteError {
+    const DOCS: &'static [ErrorDoc] = &[ErrorDoc::coded(
+        BAD,
+        "DELETE_USER_INVALID_CURRENT_PASSWORD",
+        "`current_password` is missing or wrong.",
+    )];
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::InvalidCurrentPassword => coded("DELETE_USER_INVALID_CURRENT_PASSWORD"),
+            Self::Denied(why) => denied(why),
+            Self::Missing => Refusal::not_found(),
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}

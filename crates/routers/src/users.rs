@@ -1,0 +1,223 @@
+//! `GET` and `PATCH /me`, `POST /me/delete`, `GET`, `PATCH` and `DELETE /{id}`.
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    http::StatusCode,
+};
+use axum_users_auth::{
+    AxumUsers, CurrentUser, Refusal, RequestContext,
+    guard::{Active, Guard, Superuser, Verified},
+    json::{Json, JsonObject},
+    openapi::{ErrorDoc, Route},
+};
+use axum_users_core::{
+    CurrentPasswordRequest, DeleteError, IdFor, UpdateError, User, UserApi, UserId, UserOf,
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    mount::{guarded_route, read, ready, unsafe_route},
+    refused::{Refused, UPDATE_SELF},
+};
+
+/// Lets users see and change themselves, and superusers all others; to be mounted under `/users`, say.
+///
+/// After [`AxumUsers::verified_only`] it serves only users whose address is confirmed.
+pub fn users_router<A: UserApi, S>(users: &AxumUsers<A>) -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let router = if users.is_verified_only() {
+        routes::<A, Verified>(users)
+    } else {
+        routes::<A, Active>(users)
+    };
+    ready(users, router)
+}
+
+fn routes<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> OpenApiRouter<AxumUsers<A>> {
+    OpenApiRouter::default()
+        .routes(me_route::<A, G>(users).into())
+        .routes(update_me_route::<A, G>(users).into())
+        .routes(delete_me_route::<A, G>(users).into())
+        .routes(user_route::<A, G>(users).into())
+        .routes(update_user_route::<A, G>(users).into())
+        .routes(delete_user_route::<A, G>(users).into())
+}
+
+fn me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
+    guarded_route(
+        users,
+        Route::get("/me", me::<A, G>),
+        "users:current_user",
+        G::FORBIDS,
+    )
+    .tag("users")
+    .summary("Current user")
+    .description("The user who is signed in.")
+    .returns::<A::Read>(StatusCode::OK, "The user.")
+}
+
+fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
+    let asks = users.manager().requires_current_password();
+    let route = guarded_route(users, Route::patch("/me", update_me::<A, G>), "users:patch_current_user", G::FORBIDS)
+        .tag("users")
+        .summary("Change the current user")
+        .description(
+            "Changes what is in the body and leaves the rest. A new address is unconfirmed; a new password ends all other \
+             sessions. Privileged fields are ignored.",
+        )
+        .accepts::<A::Update>()
+        .validates()
+        .fails_with(if asks { UPDATE_SELF } else { UpdateError::DOCS })
+        .returns::<A::Read>(StatusCode::OK, "The user as they are now.");
+    unsafe_route(users, route)
+}
+
+fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
+    let delete = Route::post("/me/delete", delete_me::<A, G>);
+    let route = guarded_route(users, delete, "users:delete_current_user", G::FORBIDS)
+        .tag("users")
+        .summary("Delete the current user")
+        .description("Removes the user who is signed in, with all sessions. This cannot be undone.")
+        .accepts_fields::<CurrentPasswordRequest>()
+        .validates()
+        .fails_with(DeleteError::DOCS)
+        .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
+    unsafe_route(users, route)
+}
+
+fn user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
+    by_id(users, Route::get("/{id}", user::<A, G>), "users:user")
+        .summary("A user")
+        .description("Any user, for superusers.")
+        .returns::<A::AdminRead>(StatusCode::OK, "The user.")
+}
+
+fn update_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
+    let route = by_id(users, Route::patch("/{id}", update_user::<A, G>), "users:patch_user")
+        .summary("Change a user")
+        .description(
+            "Changes what is in the body and leaves the rest, for superusers. Deactivation and a new password end all \
+             sessions of the user.",
+        )
+        .accepts::<A::AdminUpdate>()
+        .validates()
+        .fails_with(UpdateError::DOCS)
+        .returns::<A::AdminRead>(StatusCode::OK, "The user as they are now.");
+    unsafe_route(users, route)
+}
+
+fn delete_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
+    let route = by_id(
+        users,
+        Route::delete("/{id}", delete_user::<A, G>),
+        "users:delete_user",
+    )
+    .summary("Delete a user")
+    .description("Removes a user with all sessions, for superusers. This cannot be undone.")
+    .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
+    unsafe_route(users, route)
+}
+
+const NO_SUCH_USER: ErrorDoc = ErrorDoc::plain(StatusCode::NOT_FOUND, "There is no user with this id.");
+
+fn by_id<A: UserApi>(users: &AxumUsers<A>, route: Route<AxumUsers<A>>, id: &str) -> Route<AxumUsers<A>> {
+    guarded_route(users, route, id, true)
+        .tag("users")
+        .path_param("id", <IdFor<A> as UserId>::schema(), "The key of the user.")
+        .fails_with(&[NO_SUCH_USER])
+}
+
+type Id = Result<Path<String>, PathRejection>;
+
+async fn find<A: UserApi>(users: &AxumUsers<A>, id: Id) -> Result<UserOf<A>, Refusal> {
+    let Ok(Path(id)) = id else {
+        return Err(Refusal::not_found());
+    };
+    users
+        .manager()
+        .find_by_text(&id)
+        .await?
+        .ok_or_else(Refusal::not_found)
+}
+
+/// Shows the user who is signed in.
+async fn me<A: UserApi, G: Guard<UserOf<A>>>(user: CurrentUser<A, G>) -> Json<A::Read> {
+    Json(user.into_inner().into())
+}
+
+/// Changes the user who is signed in.
+async fn update_me<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    user: CurrentUser<A, G>,
+    RequestContext(context): RequestContext,
+    body: JsonObject,
+) -> Result<Json<A::Read>, Refusal> {
+    let context = context.with_actor(user.id());
+    let updated = users
+        .manager()
+        .update_self(user.signed_in(), read(body)?, &context)
+        .await;
+    Ok(Json(updated.map_err(Refused::refusal)?.into()))
+}
+
+/// Removes the user who is signed in.
+async fn delete_me<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    user: CurrentUser<A, G>,
+    RequestContext(context): RequestContext,
+    body: JsonObject,
+) -> Result<StatusCode, Refusal> {
+    let CurrentPasswordRequest { current_password, .. } = read(body)?;
+    let context = context.with_actor(user.id());
+    let deleted = users
+        .manager()
+        .delete_self(user.signed_in(), current_password, &context)
+        .await;
+    deleted.map_err(Refused::refusal)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Shows a user to a superuser.
+async fn user<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    _: CurrentUser<A, (Superuser, G)>,
+    id: Id,
+) -> Result<Json<A::AdminRead>, Refusal> {
+    Ok(Json(find(&users, id).await?.into()))
+}
+
+/// Changes a user for a superuser.
+async fn update_user<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    actor: CurrentUser<A, (Superuser, G)>,
+    RequestContext(context): RequestContext,
+    id: Id,
+    body: JsonObject,
+) -> Result<Json<A::AdminRead>, Refusal> {
+    let user = find(&users, id).await?;
+    let context = context.with_actor(actor.id());
+    let updated = users
+        .manager()
+        .update(&user, read(body)?, &context)
+        .await
+        .map_err(Refused::refusal)?;
+    Ok(Json(updated.into()))
+}
+
+/// Removes a user for a superuser.
+async fn delete_user<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    actor: CurrentUser<A, (Superuser, G)>,
+    RequestContext(context): RequestContext,
+    id: Id,
+) -> Result<StatusCode, Refusal> {
+    let user = find(&users, id).await?;
+    users
+        .manager()
+        .delete(&user, &context.with_actor(actor.id()))
+        .await
+        .map_err(Refused::refusal)?;
+    Ok(StatusCode::NO_CONTENT)
+}
