@@ -1,1 +1,13 @@
 #![doc = include_str!("../README.md")]
+
+mod columns;
+mod migration;
+mod run;
+mod sql;
+
+pub use self::{
+    columns::{email_key_type, user_columns},
+    migration::{HISTORY, Migrations, Migrator},
+    run::{MigrateError, State, Status, migrate, up},
+    sql::{tables, users_table},
+};

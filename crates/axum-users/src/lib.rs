@@ -17,3 +17,11 @@ pub use axum_users_core::*;
 pub use axum_users_routers::{
     auth_router, register_router, reset_password_router, user_list_router, users_router, verify_router,
 };
+#[cfg(feature = "mail")]
+pub use axum_users_mail as mail;
+#[cfg(feature = "sea-orm")]
+pub use axum_users_migrations as migrations;
+#[cfg(feature = "sea-orm")]
+pub use axum_users_sea_orm::{self as sea_orm_store, SeaOrmUsers, connect, user_entity};
+#[cfg(feature = "sea-orm")]
+pub use sea_orm;

@@ -78,7 +78,10 @@ impl RequestBody for ResetPasswordRequest {
         let token = fields.required("token", text);
         let password = fields.required("password", password("password"));
         done(fields)?;
-        token.zip(password).map(|(token, password)| Self { token, password }).ok_or_default()
+        token
+            .zip(password)
+            .map(|(token, password)| Self { token, password })
+            .ok_or_default()
     }
 }
 
@@ -103,11 +106,15 @@ impl<T> OkOrDefault<T> for Option<T> {
 }
 
 fn object(description: &str) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::Object).description(Some(description))
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(description))
 }
 
 fn token_schema() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).description(Some("The token, as the mail has it."))
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("The token, as the mail has it."))
 }
 
 impl PartialSchema for EmailRequest {
@@ -121,7 +128,10 @@ impl PartialSchema for EmailRequest {
 
 impl PartialSchema for TokenRequest {
     fn schema() -> RefOr<Schema> {
-        object("Redeems a mailed token.").property("token", token_schema()).required("token").into()
+        object("Redeems a mailed token.")
+            .property("token", token_schema())
+            .required("token")
+            .into()
     }
 }
 

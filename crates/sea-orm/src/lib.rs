@@ -1,1 +1,28 @@
 #![doc = include_str!("../README.md")]
+
+mod check;
+mod connect;
+mod entity;
+mod failure;
+mod family;
+mod list;
+mod outbox;
+mod session;
+mod statements;
+mod store;
+mod tables;
+pub mod users;
+
+pub use self::{
+    connect::{connect, connect_options},
+    entity::{HashColumn, UserEntity},
+    family::UsersApi,
+    store::{CompanionFuture, SeaOrmUsers},
+    tables::Tables,
+};
+
+#[doc(hidden)]
+pub mod __private {
+    pub use axum_users_core as core;
+    pub use sea_orm;
+}

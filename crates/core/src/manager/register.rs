@@ -1,8 +1,11 @@
 //! Making accounts.
 
+use std::sync::OnceLock;
+
 use crate::{
-    Context, CreateUser, Inserted, Message, NewUser, Notice, PasswordOwner, RegisterError, Registration,
-    SecurityEvent, UserApi, UserHooks, UserManager, UserOf, UserStore, store::Compose, token::TokenPurpose,
+    Context, CreateUser, Inserted, MailToken, Message, NewUser, Notice, PasswordOwner, RegisterError,
+    Registration, SecurityEvent, UserApi, UserHooks, UserManager, UserOf, UserStore, store::Compose,
+    token::TokenPurpose,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -19,13 +22,16 @@ impl<A: UserApi> UserManager<A> {
             .await
             .map_err(RegisterError::Denied)?;
         let new = self.new_user(registration, own, context).await?;
-        let user = if self.verify_at_registration {
-            self.store_new(new, &|user| self.verification_mails(user, context), context)
-                .await?
-        } else {
-            self.store_new(new, &|_| Vec::new(), context).await?
-        };
+        let token = OnceLock::new();
+        let compose = |user: &UserOf<A>| self.verification_mails(user, &token, context);
+        let user = self.store_new(new, &compose, context).await?;
         self.hooks.on_after_register(&user, context).await;
+        if let Some(token) = token.get() {
+            Self::emit(SecurityEvent::VerificationRequested, &user, context);
+            self.hooks
+                .on_after_request_verify(&user, token.as_str(), context)
+                .await;
+        }
         Ok(user)
     }
 
@@ -76,15 +82,21 @@ impl<A: UserApi> UserManager<A> {
         }
     }
 
-    fn verification_mails(&self, user: &UserOf<A>, context: &Context) -> Vec<Message> {
+    /// The mails that confirm the address of a new user, if they are to go out at once; `made` gets their token.
+    fn verification_mails(
+        &self,
+        user: &UserOf<A>,
+        made: &OnceLock<MailToken>,
+        context: &Context,
+    ) -> Vec<Message> {
+        if !self.verify_at_registration {
+            return Vec::new();
+        }
         match self.mail_token(TokenPurpose::Verify, user, context) {
-            Ok(token) => self.hooks.compose(
-                &Notice::Verify {
-                    user,
-                    token: token.as_str(),
-                },
-                context,
-            ),
+            Ok(token) => {
+                let token = made.get_or_init(|| token).as_str();
+                self.hooks.compose(&Notice::Verify { user, token }, context)
+            }
             Err(error) => {
                 tracing::error!(%error, "no token for the confirmation mail; the user can ask for another");
                 Vec::new()

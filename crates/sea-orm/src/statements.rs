@@ -1,0 +1,231 @@
+//! The statements of a store, written once when it is made: building one costs more than sending it.
+
+use std::fmt::Write as _;
+
+use sea_orm::{
+    ColumnTrait, DbBackend, IdenStatic, Iterable, Statement, Value,
+    sea_query::{Alias, Expr, Query},
+};
+
+use crate::{UserEntity, tables::Tables, tables::quote};
+
+/// The texts. `?` stands for a value in all of them until [`numbered`] has seen them.
+pub(crate) struct Statements {
+    pub(crate) backend: DbBackend,
+    /// How many columns of the user come before ours.
+    pub(crate) width: usize,
+    pub(crate) lock: String,
+    pub(crate) find: String,
+    pub(crate) find_by_email: String,
+    pub(crate) by_subject: String,
+    pub(crate) by_digest: String,
+    pub(crate) set_epoch: String,
+    pub(crate) delete_user: String,
+    pub(crate) delete_tokens: String,
+    pub(crate) delete_other_tokens: String,
+    pub(crate) delete_epoch: String,
+    pub(crate) move_token: String,
+    pub(crate) insert_token: String,
+    pub(crate) end_token: String,
+    pub(crate) revoke: String,
+    pub(crate) purge_tokens: String,
+    pub(crate) purge_revoked: String,
+    pub(crate) purge_outbox: String,
+    pub(crate) lease: String,
+    pub(crate) finish: String,
+    pub(crate) retry: String,
+    pub(crate) outbox: String,
+}
+
+impl Statements {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one list of all statements is easier to review than parts of it"
+    )]
+    pub(crate) fn of<E: UserEntity>(backend: DbBackend) -> Self {
+        let names = Tables::of::<E>();
+        let table = |name: &str| names.quoted(backend, name);
+        let (user, tokens, epochs, revoked, outbox) = (
+            table(names.user()),
+            table(&names.tokens()),
+            table(&names.epochs()),
+            table(&names.revoked()),
+            table(&names.outbox()),
+        );
+        let id = quote(backend, E::ID.as_str());
+        let email_key = quote(backend, E::EMAIL_KEY.as_str());
+        let columns = columns::<E>(backend);
+        let read = format!(
+            "SELECT {columns}, e.epoch AS axum_users_epoch FROM {user} u LEFT JOIN {epochs} e ON e.user_id = u.{id}"
+        );
+        let mysql = backend == DbBackend::MySql;
+        let returning = if mysql { "" } else { " RETURNING id" };
+        let batch = |table: &str, key: &str, moment: &str, skip: &str| {
+            if mysql {
+                format!("DELETE FROM {table} WHERE {moment} < ? ORDER BY {moment} LIMIT ?")
+            } else {
+                format!(
+                    "DELETE FROM {table} WHERE {key} IN \
+                     (SELECT {key} FROM {table} WHERE {moment} < ? ORDER BY {moment} LIMIT ?{skip})"
+                )
+            }
+        };
+        let skip = if backend == DbBackend::Postgres {
+            " FOR UPDATE SKIP LOCKED"
+        } else {
+            ""
+        };
+        let due = format!(
+            "SELECT id FROM {outbox} WHERE due_at <= ? AND done_at IS NULL ORDER BY due_at, id LIMIT ?"
+        );
+        let leased = "id, attempts, kind, recipient, subject, body, html";
+
+        let mut all = Self {
+            backend,
+            width: E::Column::iter().count(),
+            lock: format!("SELECT u.{id} FROM {user} u WHERE u.{id} = ? FOR UPDATE"),
+            find: format!("{read} WHERE u.{id} = ?"),
+            find_by_email: format!("{read} WHERE u.{email_key} = ?"),
+            by_subject: format!(
+                "{read} WHERE u.{id} = ? AND COALESCE(e.epoch, 0) = ? \
+                 AND NOT EXISTS (SELECT 1 FROM {revoked} r WHERE r.token_id = ?)"
+            ),
+            by_digest: format!(
+                "SELECT {columns}, t.id AS axum_users_token, t.created_at AS axum_users_created_at, \
+                 t.expires_at AS axum_users_expires_at FROM {tokens} t JOIN {user} u ON u.{id} = t.user_id \
+                 LEFT JOIN {epochs} e ON e.user_id = t.user_id \
+                 WHERE t.digest = ? AND t.backend = ? AND t.epoch = COALESCE(e.epoch, 0) \
+                 AND (t.expires_at IS NULL OR t.expires_at > ?)"
+            ),
+            set_epoch: if mysql {
+                format!(
+                    "INSERT INTO {epochs} (user_id, epoch) VALUES (?, ?) ON DUPLICATE KEY UPDATE epoch = VALUES(epoch)"
+                )
+            } else {
+                format!(
+                    "INSERT INTO {epochs} (user_id, epoch) VALUES (?, ?) \
+                     ON CONFLICT (user_id) DO UPDATE SET epoch = excluded.epoch"
+                )
+            },
+            delete_user: format!("DELETE FROM {user} WHERE {id} = ?"),
+            delete_tokens: format!("DELETE FROM {tokens} WHERE user_id = ?"),
+            delete_other_tokens: format!("DELETE FROM {tokens} WHERE user_id = ? AND digest <> ?"),
+            delete_epoch: format!("DELETE FROM {epochs} WHERE user_id = ?"),
+            move_token: format!(
+                "UPDATE {tokens} SET epoch = ? WHERE user_id = ? AND digest = ? AND epoch = ?"
+            ),
+            insert_token: format!(
+                "INSERT INTO {tokens} \
+                 (user_id, backend, digest, epoch, created_at, last_seen_at, expires_at, user_agent, address) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){returning}"
+            ),
+            end_token: format!("DELETE FROM {tokens} WHERE digest = ? AND backend = ?"),
+            revoke: if mysql {
+                format!(
+                    "INSERT INTO {revoked} (token_id, expires_at) VALUES (?, ?) \
+                     ON DUPLICATE KEY UPDATE expires_at = GREATEST(expires_at, VALUES(expires_at))"
+                )
+            } else {
+                format!(
+                    "INSERT INTO {revoked} AS r (token_id, expires_at) VALUES (?, ?) ON CONFLICT (token_id) \
+                     DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > r.expires_at"
+                )
+            },
+            purge_tokens: batch(&tokens, "id", "expires_at", skip),
+            purge_revoked: batch(&revoked, "token_id", "expires_at", skip),
+            purge_outbox: batch(&outbox, "id", "done_at", skip),
+            lease: match backend {
+                // The subquery must be materialised: a plan that runs it twice leases more than the limit.
+                DbBackend::Postgres => format!(
+                    "WITH due AS MATERIALIZED ({due} FOR UPDATE SKIP LOCKED) UPDATE {outbox} o \
+                     SET due_at = ?, attempts = o.attempts + 1 FROM due WHERE o.id = due.id \
+                     RETURNING o.id, o.attempts - 1 AS attempts, o.kind, o.recipient, o.subject, o.body, o.html"
+                ),
+                DbBackend::Sqlite => format!(
+                    "UPDATE {outbox} SET attempts = attempts + 1, due_at = ?3 WHERE id IN ({}) \
+                     RETURNING id, attempts - 1 AS attempts, kind, recipient, subject, body, html",
+                    due.replacen('?', "?1", 1).replacen("LIMIT ?", "LIMIT ?2", 1)
+                ),
+                DbBackend::MySql | _ => format!(
+                    "SELECT {leased} FROM {outbox} WHERE due_at <= ? AND done_at IS NULL ORDER BY due_at, id LIMIT ? \
+                     FOR UPDATE SKIP LOCKED"
+                ),
+            },
+            // A finished row is never due again, so that those that wait stay at the front of the index.
+            finish: format!(
+                "UPDATE {outbox} SET done_at = ?, outcome = ?, due_at = {}, recipient = '', subject = '', \
+                 body = NULL, html = NULL WHERE id = ?",
+                i64::MAX
+            ),
+            retry: format!("UPDATE {outbox} SET due_at = ? WHERE id = ? AND done_at IS NULL"),
+            outbox,
+        };
+        if backend == DbBackend::Postgres {
+            for text in all.texts() {
+                *text = numbered(text);
+            }
+        }
+        all
+    }
+
+    fn texts(&mut self) -> [&mut String; 20] {
+        [
+            &mut self.lock,
+            &mut self.find,
+            &mut self.find_by_email,
+            &mut self.by_subject,
+            &mut self.by_digest,
+            &mut self.set_epoch,
+            &mut self.delete_user,
+            &mut self.delete_tokens,
+            &mut self.delete_other_tokens,
+            &mut self.delete_epoch,
+            &mut self.move_token,
+            &mut self.insert_token,
+            &mut self.end_token,
+            &mut self.revoke,
+            &mut self.purge_tokens,
+            &mut self.purge_revoked,
+            &mut self.purge_outbox,
+            &mut self.lease,
+            &mut self.finish,
+            &mut self.retry,
+        ]
+    }
+
+    /// One of the texts with its values.
+    pub(crate) fn with(&self, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.backend, text, values)
+    }
+
+    /// A text that depends on the call, with its values.
+    pub(crate) fn dynamic(&self, text: &str, values: Vec<Value>) -> Statement {
+        if self.backend == DbBackend::Postgres {
+            Statement::from_sql_and_values(self.backend, numbered(text), values)
+        } else {
+            Statement::from_sql_and_values(self.backend, text, values)
+        }
+    }
+}
+
+/// The columns of the user under their own names, so that the model reads them without a prefix; enums are cast to text.
+fn columns<E: UserEntity>(backend: DbBackend) -> String {
+    let mut select = Query::select();
+    for column in E::Column::iter() {
+        let place = Expr::col((Alias::new("u"), column));
+        select.expr_as(column.select_as(place), Alias::new(column.as_str()));
+    }
+    let text = backend.build(&select).sql;
+    text.strip_prefix("SELECT ").unwrap_or(&text).to_owned()
+}
+
+/// `$1`, `$2`, … for `?`.
+fn numbered(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut parts = text.split('?');
+    out.push_str(parts.next().unwrap_or_default());
+    for (index, part) in parts.enumerate() {
+        let _ = write!(out, "${}{part}", index + 1);
+    }
+    out
+}

@@ -1,0 +1,583 @@
+//! The store.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use axum_users_core::{
+    Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
+    OwnConflict, OwnRule, Random as _, Session, SetupError, SignedIn, StoreError, Stored, SystemRandom,
+    Timestamp, UserChanges, UserStore,
+};
+use sea_orm::{
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
+    DatabaseTransaction, DbBackend, DbErr, FromQueryResult, IdenStatic, IntoActiveModel, IsolationLevel,
+    Iterable, QueryResult, SqliteTransactionMode, TransactionOptions, TransactionTrait, Value,
+    sea_query::ColumnType,
+};
+
+use crate::{
+    UserEntity,
+    failure::{Cause, Place, cause, store_error},
+    statements::Statements,
+    tables::Tables,
+};
+
+/// How often a command that lost a race is run before it is reported as unavailable.
+const ATTEMPTS: u32 = 6;
+
+/// What [`SeaOrmUsers::with_companion`] returns: the work on rows that go with a new user.
+pub type CompanionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
+
+type Companion<M> =
+    Arc<dyn for<'a> Fn(&'a DatabaseTransaction, &'a M) -> CompanionFuture<'a> + Send + Sync + 'static>;
+
+/// Users in an SQL database, as rows of the entity `E`.
+///
+/// A clone shares the pool and the prepared texts of the statements, and is cheap. Works on `SQLite` (3.35 and later),
+/// `PostgreSQL`, `MariaDB` (10.6 and later) and `MySQL` (8 and later).
+///
+/// Every command is one transaction, or one statement. A command that loses against another one (a deadlock, a
+/// serialisation failure) is run again a few times before it is answered with [`StoreError::Unavailable`].
+///
+/// # Security
+/// Values for columns that the library owns are ignored where they come from the application's own types
+/// ([`UserEntity::OWNED`]); errors hold no values.
+pub struct SeaOrmUsers<E: UserEntity> {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) sql: Arc<Statements>,
+    companion: Option<Companion<E::Model>>,
+}
+
+impl<E: UserEntity> SeaOrmUsers<E> {
+    /// Users in this database.
+    ///
+    /// [`check`](UserStore::check) tells whether its tables are as they must be; [`connect`](crate::connect) opens a pool
+    /// with fitting settings.
+    pub fn new(db: DatabaseConnection) -> Self {
+        let sql = Arc::new(Statements::of::<E>(db.get_database_backend()));
+        Self {
+            db,
+            sql,
+            companion: None,
+        }
+    }
+
+    /// Writes rows that must exist with every new user, in the transaction that stores the user.
+    ///
+    /// An error rolls everything back. A broken rule of a table (unique, foreign key, length) is then answered like one of an
+    /// own column. The work may be run again where the transaction lost a race.
+    ///
+    /// ```
+    /// use axum_users_sea_orm::{SeaOrmUsers, users};
+    /// use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+    ///
+    /// fn users(db: DatabaseConnection) -> SeaOrmUsers<users::Entity> {
+    ///     SeaOrmUsers::new(db).with_companion(|tx, user| {
+    ///         Box::pin(async move {
+    ///             let sql = "INSERT INTO wallet (user_id, cents) VALUES ($1, 0)";
+    ///             tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, [user.id.into()])).await?;
+    ///             Ok(())
+    ///         })
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn with_companion<F>(mut self, write: F) -> Self
+    where
+        F: for<'a> Fn(&'a DatabaseTransaction, &'a E::Model) -> CompanionFuture<'a> + Send + Sync + 'static,
+    {
+        self.companion = Some(Arc::new(write));
+        self
+    }
+
+    /// The pool.
+    pub fn connection(&self) -> &DatabaseConnection {
+        &self.db
+    }
+
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let mut options = TransactionOptions::default();
+        match self.sql.backend {
+            // A transaction that reads first cannot become a writer once another one has written.
+            DbBackend::Sqlite => options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate),
+            // Repeatable read locks gaps, and two transactions that insert into one gap wait for each other.
+            DbBackend::MySql => options.isolation_level = Some(IsolationLevel::ReadCommitted),
+            _ => {}
+        }
+        self.db.begin_with_options(options).await
+    }
+
+    /// Locks the row of the user, which orders all commands on one user; false if there is none.
+    async fn lock(&self, tx: &DatabaseTransaction, id: &Value) -> Result<bool, DbErr> {
+        if self.sql.backend == DbBackend::Sqlite {
+            return Ok(true);
+        }
+        let lock = self.sql.with(&self.sql.lock, [id.clone()]);
+        Ok(tx.query_one_raw(lock).await?.is_some())
+    }
+
+    fn stored(&self, row: &QueryResult) -> Result<Stored<E::Model>, DbErr> {
+        let user = E::Model::from_query_result(row, "")?;
+        let epoch: Option<i64> = row.try_get_by_index(self.sql.width)?;
+        Ok(Stored::new(user).at_epoch(Epoch(epoch.unwrap_or(0))))
+    }
+
+    async fn read<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        text: &str,
+        value: Value,
+    ) -> Result<Option<Stored<E::Model>>, DbErr> {
+        let row = db.query_one_raw(self.sql.with(text, [value])).await?;
+        row.map(|row| self.stored(&row)).transpose()
+    }
+
+    /// What a refused write means for the caller; `None` where it is no refusal of the caller's values.
+    async fn refusal(&self, err: &DbErr, key: Option<&EmailKey>) -> Result<Option<Refusal>, DbErr> {
+        let (rule, place) = match cause(err) {
+            Cause::Refused { rule, place } => (rule, place),
+            Cause::ForeignKey(place) => (OwnRule::Invalid, place),
+            _ => return Ok(None),
+        };
+        let columns = match place {
+            Place::Columns(columns) => columns,
+            Place::Index(index) => self.columns_of_index(&index).await?,
+            Place::Unknown => Vec::new(),
+        };
+        let is = |name: &String, column: &E::Column| name.eq_ignore_ascii_case(column.as_str());
+        if rule == OwnRule::Unique {
+            if columns
+                .iter()
+                .any(|name| is(name, &E::EMAIL_KEY) || is(name, &E::EMAIL))
+            {
+                return Ok(Some(Refusal::EmailTaken));
+            }
+            if let (true, Some(key)) = (columns.is_empty(), key)
+                && self
+                    .read(&self.db, &self.sql.find_by_email, key.as_str().into())
+                    .await?
+                    .is_some()
+            {
+                return Ok(Some(Refusal::EmailTaken));
+            }
+        }
+        let owned = |name: &String| E::OWNED.iter().any(|column| is(name, column));
+        if !columns.is_empty() && columns.iter().all(owned) {
+            return Ok(None);
+        }
+        let column = columns.into_iter().find(|name| !owned(name));
+        Ok(Some(Refusal::Own(OwnConflict::new(rule, column))))
+    }
+
+    /// `MariaDB` and `MySQL` name the index that refused a value, not its columns.
+    async fn columns_of_index(&self, index: &str) -> Result<Vec<String>, DbErr> {
+        let find = self.sql.with(
+            "SELECT CAST(column_name AS CHAR) AS name FROM information_schema.statistics \
+             WHERE table_schema = DATABASE() AND table_name = ? AND index_name = ? ORDER BY seq_in_index",
+            [Tables::of::<E>().user().into(), index.into()],
+        );
+        let rows = self.db.query_all_raw(find).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+    }
+
+    async fn try_insert(
+        &self,
+        new: &NewUser<E::ActiveModel>,
+        compose: Compose<'_, E::Model>,
+    ) -> Result<Inserted<E::Model>, DbErr> {
+        let mut row = E::ActiveModel::new();
+        for column in E::Column::iter().filter(|column| !owns::<E>(*column)) {
+            if let Some(value) = new.own.get(column).into_value() {
+                row.try_set(column, value)?;
+            }
+        }
+        if row.is_not_set(E::ID) && *E::ID.def().get_column_type() == ColumnType::Uuid {
+            row.try_set(E::ID, fresh_uuid()?.into())?;
+        }
+        let mut known = UserChanges::new();
+        known.email = Some(new.email.clone());
+        known.is_active = Some(new.is_active);
+        known.is_verified = Some(new.is_verified);
+        known.is_superuser = Some(new.is_superuser);
+        E::write(&mut row, &known);
+        E::write_hash(
+            &mut row,
+            new.hashed_password
+                .as_ref()
+                .map(axum_users_core::PasswordHash::as_str),
+        );
+
+        let tx = self.begin().await?;
+        let user = match row.insert(&tx).await {
+            Ok(user) => user,
+            Err(err) => {
+                tx.rollback().await?;
+                return match self.refusal(&err, Some(new.email.key())).await? {
+                    Some(Refusal::EmailTaken) => Ok(Inserted::EmailTaken),
+                    Some(Refusal::Own(conflict)) => Ok(Inserted::OwnConflict(conflict)),
+                    None => Err(err),
+                };
+            }
+        };
+        if let Some(companion) = &self.companion
+            && let Err(err) = companion(&tx, &user).await
+        {
+            tx.rollback().await?;
+            return companion_refusal(&err).map_or(Err(err), |conflict| Ok(Inserted::OwnConflict(conflict)));
+        }
+        if let Err(err) = self.keep_messages(&tx, &compose(&user), new.at).await {
+            tx.rollback().await?;
+            return Err(err);
+        }
+        tx.commit().await?;
+        Ok(Inserted::Created(user))
+    }
+
+    async fn try_update(
+        &self,
+        id: &IdOf<Self>,
+        change: &Change<E::ActiveModel>,
+    ) -> Result<Applied<E::Model>, DbErr> {
+        let tx = self.begin().await?;
+        match self.apply(&tx, id, change).await {
+            Ok(Applied::Applied(stored)) => {
+                tx.commit().await?;
+                Ok(Applied::Applied(stored))
+            }
+            Ok(nothing) => {
+                tx.rollback().await?;
+                Ok(nothing)
+            }
+            Err((err, own)) => {
+                tx.rollback().await?;
+                let key = change.set.email.as_ref().map(axum_users_core::EmailAddress::key);
+                match if own { self.refusal(&err, key).await? } else { None } {
+                    Some(Refusal::EmailTaken) => Ok(Applied::EmailTaken),
+                    Some(Refusal::Own(conflict)) => Ok(Applied::OwnConflict(conflict)),
+                    None => Err(err),
+                }
+            }
+        }
+    }
+
+    /// The change inside its transaction; an error says whether it came from the row of the user.
+    async fn apply(
+        &self,
+        tx: &DatabaseTransaction,
+        id: &IdOf<Self>,
+        change: &Change<E::ActiveModel>,
+    ) -> Result<Applied<E::Model>, (DbErr, bool)> {
+        let ours = |err| (err, false);
+        let key: Value = id.clone().into();
+        if !self.lock(tx, &key).await.map_err(ours)? {
+            return Ok(Applied::Missing);
+        }
+        let Some(before) = self.read(tx, &self.sql.find, key.clone()).await.map_err(ours)? else {
+            return Ok(Applied::Missing);
+        };
+        if !change.expect.holds_for(&before) {
+            return Ok(Applied::Stale);
+        }
+        let mut after = before;
+        let mut row = change.own.clone();
+        for column in E::OWNED {
+            row.not_set(*column);
+        }
+        E::write(&mut row, &change.set);
+        if row.is_changed() {
+            row.try_set(E::ID, key.clone()).map_err(ours)?;
+            after.user = row.update(tx).await.map_err(|err| (err, true))?;
+        }
+        after.epoch = self
+            .end_sessions(tx, &key, after.epoch, change.end_sessions)
+            .await
+            .map_err(ours)?;
+        self.keep_messages(tx, &change.messages, change.at)
+            .await
+            .map_err(ours)?;
+        Ok(Applied::Applied(after))
+    }
+
+    /// Ends sessions of a locked user; answers the epoch that holds then.
+    async fn end_sessions(
+        &self,
+        tx: &DatabaseTransaction,
+        id: &Value,
+        epoch: Epoch,
+        which: EndSessions,
+    ) -> Result<Epoch, DbErr> {
+        let kept = match which {
+            EndSessions::None => return Ok(epoch),
+            EndSessions::All => None,
+            EndSessions::AllExcept(digest) => Some(Value::from(digest.as_bytes().to_vec())),
+            _ => {
+                return Err(DbErr::Custom(
+                    "this store does not know this way to end sessions".to_owned(),
+                ));
+            }
+        };
+        let next = epoch.0.saturating_add(1);
+        tx.execute_raw(self.sql.with(&self.sql.set_epoch, [id.clone(), next.into()]))
+            .await?;
+        match kept {
+            None => {
+                tx.execute_raw(self.sql.with(&self.sql.delete_tokens, [id.clone()]))
+                    .await?;
+            }
+            Some(digest) => {
+                let others = [id.clone(), digest.clone()];
+                tx.execute_raw(self.sql.with(&self.sql.delete_other_tokens, others))
+                    .await?;
+                let moved = [next.into(), id.clone(), digest, epoch.0.into()];
+                tx.execute_raw(self.sql.with(&self.sql.move_token, moved)).await?;
+            }
+        }
+        Ok(Epoch(next))
+    }
+
+    async fn try_delete(&self, id: &IdOf<Self>) -> Result<bool, DbErr> {
+        let key: Value = id.clone().into();
+        let tx = self.begin().await?;
+        let work = async {
+            if !self.lock(&tx, &key).await? {
+                return Ok(false);
+            }
+            for text in [&self.sql.delete_tokens, &self.sql.delete_epoch] {
+                tx.execute_raw(self.sql.with(text, [key.clone()])).await?;
+            }
+            let gone = tx
+                .execute_raw(self.sql.with(&self.sql.delete_user, [key.clone()]))
+                .await?;
+            Ok(gone.rows_affected() > 0)
+        };
+        match work.await {
+            Ok(gone) => tx.commit().await.map(|()| gone),
+            Err(err) => {
+                tx.rollback().await?;
+                Err(err)
+            }
+        }
+    }
+
+    pub(crate) async fn keep_messages<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        messages: &[Message],
+        at: Timestamp,
+    ) -> Result<(), DbErr> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let rows = vec!["(?, ?, ?, ?, ?, ?, ?, 0)"; messages.len()].join(", ");
+        let text = format!(
+            "INSERT INTO {} (kind, recipient, subject, body, html, created_at, due_at, attempts) VALUES {rows}",
+            self.sql.outbox
+        );
+        let mut values: Vec<Value> = Vec::with_capacity(messages.len() * 7);
+        for message in messages {
+            values.extend([
+                message.kind.as_str().into(),
+                message.to.as_str().into(),
+                message.subject.as_str().into(),
+                Some(message.text.clone()).into(),
+                message.html.clone().into(),
+                at.as_millis().into(),
+                at.as_millis().into(),
+            ]);
+        }
+        db.execute_raw(self.sql.dynamic(&text, values)).await?;
+        Ok(())
+    }
+}
+
+enum Refusal {
+    EmailTaken,
+    Own(OwnConflict),
+}
+
+/// What a refused row of a companion means; its columns are not the user's.
+fn companion_refusal(err: &DbErr) -> Option<OwnConflict> {
+    let (rule, place) = match cause(err) {
+        Cause::Refused { rule, place } => (rule, place),
+        Cause::ForeignKey(place) => (OwnRule::Invalid, place),
+        _ => return None,
+    };
+    let column = match place {
+        Place::Columns(columns) => columns.into_iter().next(),
+        Place::Index(_) | Place::Unknown => None,
+    };
+    Some(OwnConflict::new(rule, column))
+}
+
+/// Runs a command again while it loses races.
+pub(crate) async fn repeated<T, F, R>(mut command: F) -> Result<T, StoreError>
+where
+    F: FnMut() -> R,
+    R: Future<Output = Result<T, DbErr>>,
+{
+    let mut attempt = 1;
+    loop {
+        match command().await {
+            Err(err) if attempt < ATTEMPTS && cause(&err) == Cause::Conflict => {
+                tokio::time::sleep(Duration::from_millis(2 << attempt)).await;
+                attempt += 1;
+            }
+            done => return done.map_err(store_error),
+        }
+    }
+}
+
+fn owns<E: UserEntity>(column: E::Column) -> bool {
+    E::OWNED.iter().any(|owned| owned.as_str() == column.as_str())
+}
+
+fn fresh_uuid() -> Result<uuid::Uuid, DbErr> {
+    let mut bytes = [0; 16];
+    SystemRandom
+        .fill(&mut bytes)
+        .map_err(|err| DbErr::Custom(err.to_string()))?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}
+
+impl<E: UserEntity> Clone for SeaOrmUsers<E> {
+    fn clone(&self) -> Self {
+        Self {
+            db: self.db.clone(),
+            sql: Arc::clone(&self.sql),
+            companion: self.companion.clone(),
+        }
+    }
+}
+
+impl<E: UserEntity> fmt::Debug for SeaOrmUsers<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SeaOrmUsers")
+            .field("table", &Tables::of::<E>().user())
+            .field("backend", &self.sql.backend)
+            .field("companion", &self.companion.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
+    type User = E::Model;
+    type Columns = E::ActiveModel;
+
+    async fn find(&self, id: &IdOf<Self>) -> Result<Option<Stored<E::Model>>, StoreError> {
+        self.read(&self.db, &self.sql.find, id.clone().into())
+            .await
+            .map_err(store_error)
+    }
+
+    async fn find_by_email(&self, email: &EmailKey) -> Result<Option<Stored<E::Model>>, StoreError> {
+        self.read(&self.db, &self.sql.find_by_email, email.as_str().into())
+            .await
+            .map_err(store_error)
+    }
+
+    async fn insert(
+        &self,
+        new: NewUser<E::ActiveModel>,
+        compose: Compose<'_, E::Model>,
+    ) -> Result<Inserted<E::Model>, StoreError> {
+        repeated(|| self.try_insert(&new, compose)).await
+    }
+
+    async fn update(
+        &self,
+        id: &IdOf<Self>,
+        change: Change<E::ActiveModel>,
+    ) -> Result<Applied<E::Model>, StoreError> {
+        repeated(|| self.try_update(id, &change)).await
+    }
+
+    async fn delete(&self, id: &IdOf<Self>) -> Result<bool, StoreError> {
+        repeated(|| self.try_delete(id)).await
+    }
+
+    async fn resolve(
+        &self,
+        claim: &Claim<IdOf<Self>>,
+        now: Timestamp,
+    ) -> Result<Option<SignedIn<E::Model>>, StoreError> {
+        self.answer(claim, now).await.map_err(store_error)
+    }
+
+    async fn enqueue(&self, messages: Vec<Message>, at: Timestamp) -> Result<(), StoreError> {
+        self.keep_messages(&self.db, &messages, at)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn check(&self) -> Result<(), SetupError> {
+        crate::check::check::<E>(&self.db).await
+    }
+}
+
+impl<E: UserEntity> SeaOrmUsers<E> {
+    async fn answer(
+        &self,
+        claim: &Claim<IdOf<Self>>,
+        now: Timestamp,
+    ) -> Result<Option<SignedIn<E::Model>>, DbErr> {
+        match claim {
+            Claim::Subject(subject) | Claim::Stateless(subject) if subject.expires_at <= now => Ok(None),
+            Claim::Subject(subject) => {
+                let values = [
+                    subject.user_id.clone().into(),
+                    subject.epoch.0.into(),
+                    subject.token_id.as_str().into(),
+                ];
+                let row = self
+                    .db
+                    .query_one_raw(self.sql.with(&self.sql.by_subject, values))
+                    .await?;
+                row.map(|row| {
+                    Ok(SignedIn::by_subject(
+                        E::Model::from_query_result(&row, "")?,
+                        subject,
+                    ))
+                })
+                .transpose()
+            }
+            Claim::Stateless(subject) => {
+                let found = self
+                    .read(&self.db, &self.sql.find, subject.user_id.clone().into())
+                    .await?;
+                Ok(found.map(|stored| SignedIn::by_subject(stored.user, subject)))
+            }
+            Claim::Digest(opaque) => {
+                let values = [
+                    opaque.digest.as_bytes().to_vec().into(),
+                    opaque.backend.as_str().into(),
+                    now.as_millis().into(),
+                ];
+                let Some(row) = self
+                    .db
+                    .query_one_raw(self.sql.with(&self.sql.by_digest, values))
+                    .await?
+                else {
+                    return Ok(None);
+                };
+                let width = self.sql.width;
+                let id: i64 = row.try_get_by_index(width)?;
+                let created_at: i64 = row.try_get_by_index(width + 1)?;
+                let expires_at: Option<i64> = row.try_get_by_index(width + 2)?;
+                let mut session = Session::new(opaque.backend.as_str(), id.to_string());
+                session.digest = Some(opaque.digest);
+                session.created_at = Some(Timestamp::from_millis(created_at));
+                session.expires_at = expires_at.map(Timestamp::from_millis);
+                Ok(Some(SignedIn::new(
+                    E::Model::from_query_result(&row, "")?,
+                    session,
+                )))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl<E: UserEntity, X: IntoActiveModel<E::ActiveModel>> Accepts<X> for SeaOrmUsers<E> {
+    fn columns(value: X) -> E::ActiveModel {
+        value.into_active_model()
+    }
+}

@@ -1,0 +1,1013 @@
+//! The SeaORM store and its migrations on SQLite, PostgreSQL and MariaDB.
+
+use std::{future::Future, time::Duration};
+
+use axum_users_core::{
+    Accepts, Applied, Change, Claim, EmailAddress, EmailKey, EndSessions, Epoch, Inserted, ListUsers,
+    Message, MessageKind, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, OwnConflict, OwnRule,
+    PasswordHash, SessionStore, SetupError, Subject, Timestamp, TokenDigest, TokenStored, User, UserQuery,
+    UserStore,
+};
+use axum_users_migrations::{Migrations, Migrator, State, migrate, up, user_columns};
+use axum_users_sea_orm::{SeaOrmUsers, UserEntity, connect, users};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DeriveIntoActiveModel, Set, Statement,
+    sea_query::{ColumnDef, Table},
+};
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait::async_trait,
+};
+use uuid::Uuid;
+
+/// An entity with a UUID and columns of its own.
+mod account {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "account")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub email: String,
+        #[sea_orm(unique)]
+        pub email_key: String,
+        #[sea_orm(column_name = "hashed_password")]
+        pub hashed_password: Option<String>,
+        pub is_active: bool,
+        pub is_verified: bool,
+        pub is_superuser: bool,
+        pub nick: Option<String>,
+        pub order: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// An entity with a counted key, whose address is its own normal form and whose password is never null.
+mod staff {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "staff")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        #[sea_orm(unique, column_name = "login")]
+        pub email: String,
+        pub hashed_password: String,
+        pub is_active: bool,
+        pub is_verified: bool,
+        pub is_superuser: bool,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+axum_users_sea_orm::user_entity!(account);
+axum_users_sea_orm::user_entity!(staff, email_is_key);
+
+#[derive(DeriveIntoActiveModel)]
+#[sea_orm(active_model = "account::ActiveModel")]
+struct Profile {
+    nick: Option<String>,
+    order: i32,
+}
+
+#[derive(DeriveIntoActiveModel)]
+#[sea_orm(active_model = "account::ActiveModel")]
+struct Greedy {
+    id: Uuid,
+    order: i32,
+    hashed_password: Option<String>,
+    is_superuser: bool,
+    email_key: String,
+}
+
+struct Base {
+    backend: DbBackend,
+    url: String,
+    name: String,
+    db: DatabaseConnection,
+}
+
+const POSTGRES: &str = "postgres://postgres@127.0.0.1:5432";
+const MARIADB: &str = "mysql://root@127.0.0.1:3306";
+
+impl Base {
+    async fn new(backend: DbBackend) -> Option<Self> {
+        let name = format!("axum_users_{}", Uuid::new_v4().simple());
+        let url = match backend {
+            DbBackend::Sqlite => format!("sqlite://{}/{name}.db", std::env::temp_dir().display()),
+            _ => {
+                let (server, home) = if backend == DbBackend::Postgres {
+                    (POSTGRES, "postgres")
+                } else {
+                    (MARIADB, "mysql")
+                };
+                let admin = match connect(&format!("{server}/{home}")).await {
+                    Ok(admin) => admin,
+                    Err(err) => {
+                        assert!(
+                            std::env::var_os("CI").is_none(),
+                            "{backend:?} is not there: {err}"
+                        );
+                        eprintln!("SKIPPED: {backend:?} is not there");
+                        return None;
+                    }
+                };
+                admin
+                    .execute_unprepared(&format!("CREATE DATABASE {name}"))
+                    .await
+                    .unwrap();
+                admin.close().await.unwrap();
+                format!("{server}/{name}")
+            }
+        };
+        let db = connect(&url).await.unwrap();
+        Some(Self {
+            backend,
+            url,
+            name,
+            db,
+        })
+    }
+
+    async fn drop(self) {
+        self.db.close().await.unwrap();
+        match self.backend {
+            DbBackend::Sqlite => {
+                let path = self.url.trim_start_matches("sqlite://");
+                for end in ["", "-wal", "-shm"] {
+                    let _ = std::fs::remove_file(format!("{path}{end}"));
+                }
+            }
+            _ => {
+                let (server, home, force) = if self.backend == DbBackend::Postgres {
+                    (POSTGRES, "postgres", " WITH (FORCE)")
+                } else {
+                    (MARIADB, "mysql", "")
+                };
+                let admin = connect(&format!("{server}/{home}")).await.unwrap();
+                admin
+                    .execute_unprepared(&format!("DROP DATABASE {}{force}", self.name))
+                    .await
+                    .unwrap();
+                admin.close().await.unwrap();
+            }
+        }
+    }
+
+    async fn accounts(&self) -> SeaOrmUsers<account::Entity> {
+        account_table(&self.db).await;
+        up::<account::Entity>(&self.db).await.unwrap();
+        let users = SeaOrmUsers::new(self.db.clone());
+        users.check().await.unwrap();
+        users
+    }
+
+    async fn staff(&self) -> SeaOrmUsers<staff::Entity> {
+        let mut table = Table::create();
+        table.table("staff").col(
+            ColumnDef::new("id")
+                .big_integer()
+                .not_null()
+                .auto_increment()
+                .primary_key(),
+        );
+        for mut column in user_columns(self.backend)
+            .into_iter()
+            .filter(|column| column.get_column_name() != "email")
+        {
+            if column.get_column_name() == "email_key" {
+                column =
+                    ColumnDef::new_with_type("login", axum_users_migrations::email_key_type(self.backend));
+                column.not_null().unique_key();
+            }
+            table.col(&mut column);
+        }
+        self.db.execute(&table).await.unwrap();
+        up::<staff::Entity>(&self.db).await.unwrap();
+        let users = SeaOrmUsers::new(self.db.clone());
+        users.check().await.unwrap();
+        users
+    }
+}
+
+async fn account_table<C: ConnectionTrait>(db: &C) {
+    let backend = db.get_database_backend();
+    let mut table = Table::create();
+    table
+        .table("account")
+        .col(ColumnDef::new("id").uuid().not_null().primary_key());
+    for mut column in user_columns(backend) {
+        table.col(&mut column);
+    }
+    let mut nick = ColumnDef::new("nick");
+    nick.string_len(8).unique_key();
+    if backend == DbBackend::Sqlite {
+        nick.extra("CHECK (length(nick) <= 8)");
+    }
+    table
+        .col(&mut nick)
+        .col(ColumnDef::new("order").integer().not_null());
+    db.execute(&table).await.unwrap();
+}
+
+/// Runs a test on a fresh database of each kind.
+async fn everywhere<F, R>(test: F)
+where
+    F: Fn(DbBackend, DatabaseConnection, String, std::sync::Arc<Base>) -> R,
+    R: Future<Output = ()>,
+{
+    for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {
+        if let Some(base) = Base::new(backend).await {
+            let base = std::sync::Arc::new(base);
+            test(backend, base.db.clone(), base.url.clone(), base.clone()).await;
+            std::sync::Arc::into_inner(base).unwrap().drop().await;
+        }
+    }
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn email(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).unwrap()
+}
+
+fn hash(text: &str) -> PasswordHash {
+    PasswordHash::from_stored(text)
+}
+
+fn profile(nick: Option<&str>) -> account::ActiveModel {
+    SeaOrmUsers::<account::Entity>::columns(Profile {
+        nick: nick.map(str::to_owned),
+        order: 7,
+    })
+}
+
+fn new_account(address: &str, nick: Option<&str>) -> NewUser<account::ActiveModel> {
+    NewUser::new(email(address), Some(hash("h1")), profile(nick), at(1000))
+}
+
+async fn created<E>(users: &SeaOrmUsers<E>, new: NewUser<E::ActiveModel>) -> E::Model
+where
+    E: UserEntity,
+{
+    match users.insert(new, &|_| Vec::new()).await.unwrap() {
+        Inserted::Created(user) => user,
+        Inserted::EmailTaken => panic!("the address is taken"),
+        _ => panic!("an own column was refused"),
+    }
+}
+
+fn change<C: Default>(now: i64) -> Change<C> {
+    Change::new(at(now))
+}
+
+async fn life<E>(users: &SeaOrmUsers<E>, new: impl Fn(&str) -> NewUser<E::ActiveModel>, key_after: &str)
+where
+    E: UserEntity,
+    E::Model: User,
+{
+    let user = created(users, new("Jo@Example.com")).await;
+    let id = user.id();
+    let found = users.find(&id).await.unwrap().unwrap();
+    assert_eq!(
+        (found.email(), found.hashed_password(), found.epoch),
+        (user.email(), Some("h1"), Epoch(0))
+    );
+    assert!(found.is_active() && !found.is_verified() && !found.is_superuser());
+    let by_email = users
+        .find_by_email(&EmailKey::of("JO@example.com").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(by_email.id(), id);
+    let again = users
+        .insert(new("jo@EXAMPLE.com"), &|_| Vec::new())
+        .await
+        .unwrap();
+    assert!(matches!(again, Inserted::EmailTaken));
+    // Under the usual collation of MariaDB these two are one.
+    let accent = created(users, new("jö@example.com")).await;
+    assert_ne!(accent.id(), id);
+    assert!(users.find_by_login("josé@example.com").await.unwrap().is_none());
+
+    let mut taken = change(2000);
+    taken.set.email = Some(email("JÖ@example.com"));
+    assert!(matches!(
+        users.update(&id, taken).await.unwrap(),
+        Applied::EmailTaken
+    ));
+
+    let mut full = change(2000);
+    full.expect.hashed_password = Some(hash("h1"));
+    full.set.hashed_password = Some(hash("h2"));
+    full.set.email = Some(email("New@example.com"));
+    full.set.is_verified = Some(true);
+    full.end_sessions = EndSessions::All;
+    let Applied::Applied(after) = users.update(&id, full).await.unwrap() else {
+        panic!("not applied")
+    };
+    assert_eq!(
+        (after.email(), after.hashed_password(), after.epoch),
+        (key_after, Some("h2"), Epoch(1))
+    );
+    assert!(after.is_verified());
+    let mut stale = change(2000);
+    stale.expect.hashed_password = Some(hash("h1"));
+    assert!(matches!(users.update(&id, stale).await.unwrap(), Applied::Stale));
+    let nothing = users.update(&id, change(2000)).await.unwrap();
+    assert!(matches!(nothing, Applied::Applied(stored) if stored.epoch == Epoch(1)));
+
+    assert!(users.delete(&id).await.unwrap());
+    assert!(!users.delete(&id).await.unwrap());
+    assert!(users.find(&id).await.unwrap().is_none());
+    assert!(matches!(
+        users.update(&id, change(1)).await.unwrap(),
+        Applied::Missing
+    ));
+    let late = NewToken::new(id, "db", TokenDigest::of("late"), Epoch(0), at(1));
+    assert!(matches!(
+        users.insert_token(late).await.unwrap(),
+        TokenStored::NoUser
+    ));
+}
+
+#[tokio::test]
+async fn a_user_with_a_uuid_lives_and_dies() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.accounts().await;
+        life(&users, |address| new_account(address, None), "New@example.com").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_user_with_a_counted_key_lives_and_dies() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.staff().await;
+        let new = |address: &str| {
+            NewUser::new(
+                email(address),
+                Some(hash("h1")),
+                SeaOrmUsers::<staff::Entity>::columns(()),
+                at(1),
+            )
+        };
+        life(&users, new, "new@example.com").await;
+        let without = NewUser::new(email("no@example.com"), None, Default::default(), at(1));
+        assert_eq!(created(&users, without).await.hashed_password(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn values_for_columns_of_the_library_are_ignored() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.accounts().await;
+        let greedy = || {
+            SeaOrmUsers::<account::Entity>::columns(Greedy {
+                id: Uuid::nil(),
+                order: 3,
+                hashed_password: Some("mine".to_owned()),
+                is_superuser: true,
+                email_key: "other@example.com".to_owned(),
+            })
+        };
+        let new = NewUser::new(email("a@example.com"), Some(hash("h1")), greedy(), at(1));
+        let user = created(&users, new).await;
+        assert_ne!(user.id, Uuid::nil());
+        assert_eq!(
+            (user.order, user.is_superuser, user.hashed_password.as_deref()),
+            (3, false, Some("h1"))
+        );
+        assert_eq!(user.email_key, "a@example.com");
+        let mut patch = change(2);
+        patch.own = greedy();
+        patch.own.order = Set(4);
+        let Applied::Applied(after) = users.update(&user.id, patch).await.unwrap() else {
+            panic!("not applied")
+        };
+        assert_eq!(after.user, account::Model { order: 4, ..user });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refused_values_of_own_columns_are_told_apart() {
+    everywhere(|backend, _, _, base| async move {
+        let users = base.accounts().await;
+        created(&users, new_account("a@example.com", Some("ann"))).await;
+        let bob = created(&users, new_account("b@example.com", Some("bob"))).await;
+        let taken = users
+            .insert(new_account("c@example.com", Some("ann")), &|_| Vec::new())
+            .await
+            .unwrap();
+        let expected = OwnConflict::new(OwnRule::Unique, Some("nick".to_owned()));
+        assert!(matches!(taken, Inserted::OwnConflict(conflict) if conflict == expected));
+        let mut patch = change(2);
+        patch.own = profile(Some("ann"));
+        let taken = users.update(&bob.id, patch).await.unwrap();
+        assert!(matches!(taken, Applied::OwnConflict(conflict) if conflict == expected));
+
+        let long = users
+            .insert(new_account("c@example.com", Some("far too long")), &|_| {
+                Vec::new()
+            })
+            .await
+            .unwrap();
+        let Inserted::OwnConflict(long) = long else {
+            panic!("{backend:?} took it")
+        };
+        assert_eq!(long.rule, OwnRule::Invalid);
+        assert_eq!(
+            long.column.as_deref(),
+            (backend == DbBackend::MySql).then_some("nick")
+        );
+
+        let none = NewUser::new(
+            email("d@example.com"),
+            None,
+            SeaOrmUsers::<account::Entity>::columns(NoExtra {}),
+            at(1),
+        );
+        let none = users.insert(none, &|_| Vec::new()).await.unwrap();
+        let expected = OwnConflict::new(OwnRule::Invalid, Some("order".to_owned()));
+        assert!(matches!(none, Inserted::OwnConflict(conflict) if conflict == expected));
+        assert!(users.find_by_login("c@example.com").await.unwrap().is_none());
+    })
+    .await;
+}
+
+async fn joined<T: Send + 'static>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {
+    let mut all = Vec::new();
+    for task in tasks {
+        all.push(task.await.unwrap());
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_eight_racing_registrations_one_is_created() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.accounts().await;
+        for round in 0..5 {
+            let tasks = (0..8).map(|_| {
+                let users = users.clone();
+                tokio::spawn(async move {
+                    let new = new_account(&format!("race{round}@example.com"), None);
+                    users
+                        .insert(new, &|user: &account::Model| vec![mail(&user.email)])
+                        .await
+                        .unwrap()
+                })
+            });
+            let ended = joined(tasks.collect()).await;
+            assert_eq!(
+                ended
+                    .iter()
+                    .filter(|end| matches!(end, Inserted::Created(_)))
+                    .count(),
+                1
+            );
+            assert_eq!(
+                ended
+                    .iter()
+                    .filter(|end| matches!(end, Inserted::EmailTaken))
+                    .count(),
+                7
+            );
+        }
+        assert_eq!(
+            users
+                .lease(100, at(5000), Duration::from_secs(1))
+                .await
+                .unwrap()
+                .len(),
+            5
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_eight_racing_changes_one_is_applied() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.accounts().await;
+        for round in 0..5 {
+            let id = created(&users, new_account(&format!("race{round}@example.com"), None))
+                .await
+                .id;
+            let tasks = (0..8).map(|racer| {
+                let users = users.clone();
+                tokio::spawn(async move {
+                    let mut reset = change(2000);
+                    reset.expect.hashed_password = Some(hash("h1"));
+                    reset.set.hashed_password = Some(hash(&format!("racer{racer}")));
+                    reset.end_sessions = EndSessions::All;
+                    reset.messages = vec![mail("x@example.com")];
+                    users.update(&id, reset).await.unwrap()
+                })
+            });
+            let ended = joined(tasks.collect()).await;
+            assert_eq!(
+                ended
+                    .iter()
+                    .filter(|end| matches!(end, Applied::Applied(_)))
+                    .count(),
+                1
+            );
+            assert_eq!(
+                ended.iter().filter(|end| matches!(end, Applied::Stale)).count(),
+                7
+            );
+            assert_eq!(users.find(&id).await.unwrap().unwrap().epoch, Epoch(1));
+
+            let tasks = (0..8).map(|_| {
+                let users = users.clone();
+                tokio::spawn(async move {
+                    let mut end = change(3000);
+                    end.end_sessions = EndSessions::All;
+                    users.update(&id, end).await.unwrap()
+                })
+            });
+            joined(tasks.collect()).await;
+            assert_eq!(users.find(&id).await.unwrap().unwrap().epoch, Epoch(9));
+        }
+        assert_eq!(
+            users
+                .lease(100, at(5000), Duration::from_secs(1))
+                .await
+                .unwrap()
+                .len(),
+            5
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn first_ends_of_sessions_of_many_users_do_not_block_each_other() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.accounts().await;
+        let mut ids = Vec::new();
+        for number in 0..16 {
+            ids.push(
+                created(&users, new_account(&format!("u{number}@example.com"), None))
+                    .await
+                    .id,
+            );
+        }
+        let tasks = ids.into_iter().map(|id| {
+            let users = users.clone();
+            tokio::spawn(async move {
+                let mut end = change(3000);
+                end.end_sessions = EndSessions::All;
+                users.update(&id, end).await.unwrap();
+                users.delete(&id).await.unwrap()
+            })
+        });
+        assert!(joined(tasks.collect()).await.into_iter().all(|gone| gone));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn claims_hold_while_their_session_lives() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.accounts().await;
+        let id = created(&users, new_account("a@example.com", Some("ann"))).await.id;
+        let subject = |epoch: i64| Subject::new(id, "jti-1", Epoch(epoch), at(9000), "jwt");
+        let holds = async |claim: Claim<Uuid>, now: i64| users.resolve(&claim, at(now)).await.unwrap();
+        let signed_in = holds(Claim::Subject(subject(0)), 2000).await.unwrap();
+        assert_eq!((signed_in.user.id, signed_in.session.token_id.as_str()), (id, "jti-1"));
+        assert!(holds(Claim::Subject(subject(0)), 9000).await.is_none());
+        assert!(holds(Claim::Subject(subject(1)), 2000).await.is_none());
+        users.revoke("jti-1", at(9000)).await.unwrap();
+        users.revoke("jti-1", at(8000)).await.unwrap();
+        assert!(holds(Claim::Subject(subject(0)), 2000).await.is_none());
+        assert!(holds(Claim::Stateless(subject(0)), 2000).await.is_some());
+
+        let digest = |name: &str| TokenDigest::of(name);
+        let opaque = |name: &str, backend: &str| Claim::Digest(OpaqueClaim::new(digest(name), backend));
+        for (name, end) in [("kept", None), ("lost", Some(at(5000)))] {
+            let mut token = NewToken::new(id, "db", digest(name), Epoch(0), at(1000));
+            token.expires_at = end;
+            token.user_agent = Some("ä\0".repeat(300));
+            token.address = Some("2001:db8::1".parse().unwrap());
+            assert!(matches!(users.insert_token(token).await.unwrap(), TokenStored::Stored(_)));
+        }
+        let session = holds(opaque("lost", "db"), 4999).await.unwrap().session;
+        assert_eq!((session.created_at, session.expires_at), (Some(at(1000)), Some(at(5000))));
+        assert!(holds(opaque("lost", "db"), 5000).await.is_none());
+        assert!(holds(opaque("lost", "DB"), 4000).await.is_none());
+        assert!(holds(opaque("other", "db"), 4000).await.is_none());
+
+        let mut end = change(2000);
+        end.end_sessions = EndSessions::AllExcept(digest("kept"));
+        assert!(matches!(users.update(&id, end).await.unwrap(), Applied::Applied(stored) if stored.epoch == Epoch(1)));
+        assert!(holds(opaque("kept", "db"), 4000).await.is_some());
+        assert!(holds(opaque("lost", "db"), 4000).await.is_none());
+        let after = Subject::new(id, "jti-2", Epoch(1), at(9000), "jwt");
+        assert!(holds(Claim::Subject(after.clone()), 2000).await.is_some());
+        let old = Subject::new(id, "jti-2", Epoch(0), at(9000), "jwt");
+        assert!(holds(Claim::Subject(old), 2000).await.is_none());
+
+        assert!(!users.end_token(&digest("kept"), "other").await.unwrap());
+        assert!(users.end_token(&digest("kept"), "db").await.unwrap());
+        assert!(!users.end_token(&digest("kept"), "db").await.unwrap());
+        users.delete(&id).await.unwrap();
+        assert!(holds(Claim::Subject(after), 2000).await.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_expired_is_purged_in_batches() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.accounts().await;
+        let id = created(&users, new_account("a@example.com", None)).await.id;
+        for number in 0..3 {
+            let mut token = NewToken::new(id, "db", TokenDigest::of(&number.to_string()), Epoch(0), at(1));
+            token.expires_at = Some(at(100 + number));
+            users.insert_token(token).await.unwrap();
+            users
+                .revoke(&format!("jti{number}"), at(100 + number))
+                .await
+                .unwrap();
+        }
+        users
+            .insert_token(NewToken::new(id, "db", TokenDigest::of("x"), Epoch(0), at(1)))
+            .await
+            .unwrap();
+        assert_eq!(users.purge(at(102), 3).await.unwrap(), 3);
+        assert_eq!(users.purge(at(102), 3).await.unwrap(), 1);
+        assert_eq!(users.purge(at(102), 3).await.unwrap(), 0);
+        assert_eq!(users.purge(at(500), 9).await.unwrap(), 2);
+    })
+    .await;
+}
+
+fn mail(to: &str) -> Message {
+    Message::new(MessageKind::Verify, to, "Hello ✉", "text").with_html("<p>text</p>")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_is_leased_by_one_worker_and_erased_when_done() {
+    everywhere(|backend, db, _, base| async move {
+        let users = base.accounts().await;
+        let mails = (0..30)
+            .map(|number| mail(&format!("{number}@example.com")))
+            .chain([mail("x").into_decoy()]);
+        users.enqueue(mails.collect(), at(1000)).await.unwrap();
+        assert!(
+            users
+                .lease(10, at(999), Duration::from_secs(9))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let tasks = (0..6).map(|_| {
+            let users = users.clone();
+            tokio::spawn(async move { users.lease(8, at(1000), Duration::from_secs(9)).await.unwrap() })
+        });
+        let mut leased: Vec<_> = joined(tasks.collect()).await.into_iter().flatten().collect();
+        leased.extend(users.lease(40, at(1000), Duration::from_secs(9)).await.unwrap());
+        let mut ids: Vec<i64> = leased.iter().map(|leased| leased.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!((leased.len(), ids.len()), (31, 31));
+        let decoys = leased.iter().filter(|leased| leased.message.is_decoy()).count();
+        assert_eq!(decoys, 1);
+        assert!(
+            leased
+                .iter()
+                .all(|leased| leased.attempts == 0 && leased.message.kind == MessageKind::Verify)
+        );
+        assert_eq!(leased[0].message.subject, "Hello ✉");
+        assert_eq!(leased[0].message.html.as_deref(), Some("<p>text</p>"));
+
+        users.retry(ids[0], at(2000)).await.unwrap();
+        let again = users.lease(40, at(2000), Duration::from_secs(1)).await.unwrap();
+        assert_eq!(
+            again
+                .iter()
+                .map(|leased| (leased.id, leased.attempts))
+                .collect::<Vec<_>>(),
+            [(ids[0], 1)]
+        );
+        users.sent(ids[0], at(2500)).await.unwrap();
+        users.give_up(ids[1], at(2500)).await.unwrap();
+        users.retry(ids[0], at(1)).await.unwrap();
+        assert_eq!(
+            users
+                .lease(40, at(50_000), Duration::from_secs(1))
+                .await
+                .unwrap()
+                .len(),
+            29
+        );
+        let left = "SELECT CAST(COUNT(*) AS CHAR(9)) FROM account_outbox WHERE done_at IS NOT NULL \
+                    AND recipient = '' AND subject = '' AND body IS NULL AND html IS NULL";
+        let row = db
+            .query_one_raw(Statement::from_string(backend, left))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(row.try_get_by_index::<String>(0).unwrap().trim(), "2");
+        assert_eq!(users.purge(at(8 * 86_400_000), 10).await.unwrap(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn users_are_listed_in_the_order_of_bytes_through_the_index() {
+    everywhere(|backend, _, _, base| async move {
+        let users = base.accounts().await;
+        for name in ["b_x", "bx", "a", "ä", "b%", "z"] {
+            created(&users, new_account(&format!("{name}@example.com"), None)).await;
+        }
+        let listed = async |query: UserQuery| -> Vec<String> {
+            let users = users.list(&query).await.unwrap();
+            users
+                .into_iter()
+                .map(|user| user.email_key.split('@').next().unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(
+            listed(UserQuery::new(10)).await,
+            ["a", "b%", "b_x", "bx", "z", "ä"]
+        );
+        let mut query = UserQuery::new(2);
+        query.after = EmailKey::of("b%@example.com");
+        assert_eq!(listed(query).await, ["b_x", "bx"]);
+        let mut query = UserQuery::new(9);
+        query.email_prefix = Some("b_".to_owned());
+        assert_eq!(listed(query.clone()).await, ["b_x"]);
+        query.email_prefix = Some("b".to_owned());
+        assert_eq!(listed(query).await, ["b%", "b_x", "bx"]);
+        let mut query = UserQuery::new(9);
+        query.email = EmailKey::of("Ä@example.com");
+        assert_eq!(listed(query).await, ["ä"]);
+
+        let plan = match backend {
+            DbBackend::Sqlite => "EXPLAIN QUERY PLAN",
+            DbBackend::Postgres => "EXPLAIN",
+            _ => "EXPLAIN FORMAT=JSON",
+        };
+        let off = if backend == DbBackend::Postgres {
+            "SET enable_seqscan = off; "
+        } else {
+            ""
+        };
+        let sql =
+            "SELECT * FROM account WHERE email_key >= 'b' AND email_key < 'c' ORDER BY email_key LIMIT 5";
+        let alone = connect_alone(&base.url).await;
+        if !off.is_empty() {
+            alone.execute_unprepared(off).await.unwrap();
+        }
+        let rows = alone
+            .query_all_raw(Statement::from_string(backend, format!("{plan} {sql}")))
+            .await
+            .unwrap();
+        let column = if backend == DbBackend::Sqlite { 3 } else { 0 };
+        let text: String = rows
+            .iter()
+            .map(|row| row.try_get_by_index::<String>(column).unwrap())
+            .collect();
+        assert!(text.contains("email_key") || text.contains("autoindex"), "{text}");
+        assert!(
+            !text.contains("Sort") && !text.contains("filesort") && !text.contains("TEMP B-TREE"),
+            "{text}"
+        );
+        alone.close().await.unwrap();
+    })
+    .await;
+}
+
+/// A pool of one connection, whose settings last.
+async fn connect_alone(url: &str) -> DatabaseConnection {
+    let mut options = axum_users_sea_orm::connect_options(url);
+    options.max_connections(1);
+    sea_orm::Database::connect(options).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_companion_is_written_with_the_user_or_neither() {
+    everywhere(|_, db, _, base| async move {
+        base.accounts().await;
+        db.execute_unprepared("CREATE TABLE wallet (owner varchar(320) NOT NULL PRIMARY KEY)")
+            .await
+            .unwrap();
+        let users = SeaOrmUsers::<account::Entity>::new(db.clone()).with_companion(|tx, user| {
+            Box::pin(async move {
+                let local = user.email.split('@').next().unwrap_or_default();
+                tx.execute_unprepared(&format!("INSERT INTO wallet (owner) VALUES ('{local}')"))
+                    .await?;
+                Ok(())
+            })
+        });
+        created(&users, new_account("a@example.com", None)).await;
+        let refused = users
+            .insert(new_account("a@example.org", None), &|_| Vec::new())
+            .await
+            .unwrap();
+        assert!(matches!(refused, Inserted::OwnConflict(conflict) if conflict.rule == OwnRule::Unique));
+        assert!(users.find_by_login("a@example.org").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_start_at_once_migrate_once() {
+    everywhere(|_, db, url, _| async move {
+        let tasks = (0..4).map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move {
+                let db = connect(&url).await.unwrap();
+                let ran = migrate(&db).await.unwrap();
+                db.close().await.unwrap();
+                ran
+            })
+        });
+        let ran = joined(tasks.collect()).await;
+        assert_eq!(ran.iter().sum::<usize>(), 2, "{ran:?}");
+        assert_eq!(migrate(&db).await.unwrap(), 0);
+        let states = Migrator::state(&db).await.unwrap();
+        assert!(states.iter().all(|status| status.state == State::Applied));
+        let users = SeaOrmUsers::<users::Entity>::new(db.clone());
+        users.check().await.unwrap();
+        let new = NewUser::new(email("a@example.com"), None, Default::default(), at(1));
+        created(&users, new).await;
+    })
+    .await;
+}
+
+struct AccountTable;
+
+impl MigrationName for AccountTable {
+    fn name(&self) -> &'static str {
+        "m20250101_000000_account"
+    }
+}
+
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "async_trait refuses a lifetime that the trait does not write"
+)]
+#[async_trait]
+impl MigrationTrait for AccountTable {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
+        account_table(manager.get_connection()).await;
+        Ok(())
+    }
+}
+
+struct AppMigrator;
+
+impl MigratorTrait for AppMigrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        let mut list: Vec<Box<dyn MigrationTrait>> = vec![Box::new(AccountTable)];
+        list.extend(Migrations::<account::Entity>::new().list());
+        list
+    }
+}
+
+#[tokio::test]
+async fn migrations_run_in_the_migrator_of_an_application_and_beside_it() {
+    everywhere(|_, db, _, base| async move {
+        AppMigrator::up(&db, None).await.unwrap();
+        SeaOrmUsers::<account::Entity>::new(db.clone())
+            .check()
+            .await
+            .unwrap();
+        base.staff().await;
+        assert_eq!(migrate(&db).await.unwrap(), 2);
+        assert_eq!(AppMigrator::get_pending_migrations(&db).await.unwrap().len(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
+    everywhere(|backend, db, _, _| async move {
+        let users = SeaOrmUsers::<account::Entity>::new(db.clone());
+        let refused = async || match users.check().await {
+            Err(SetupError::Invalid(text)) => text,
+            other => panic!("{backend:?}: {other:?}"),
+        };
+        assert!(refused().await.starts_with("table `account` is missing"));
+        account_table(&db).await;
+        let text = refused().await;
+        assert!(
+            text.starts_with("table `account_tokens` is missing; run the migrations"),
+            "{text}"
+        );
+        up::<account::Entity>(&db).await.unwrap();
+        users.check().await.unwrap();
+
+        for sql in [
+            "ALTER TABLE account_outbox DROP COLUMN outcome",
+            "ALTER TABLE account_tokens DROP COLUMN name",
+        ] {
+            db.execute_unprepared(sql).await.unwrap();
+        }
+        let text = refused().await;
+        assert!(
+            text.starts_with("table `account_tokens` has no column `name`;"),
+            "{text}"
+        );
+        db.execute_unprepared("ALTER TABLE account_tokens ADD COLUMN name varchar(255)")
+            .await
+            .unwrap();
+        db.execute_unprepared("ALTER TABLE account_outbox ADD COLUMN outcome varchar(16)")
+            .await
+            .unwrap();
+        users.check().await.unwrap();
+
+        for table in ["account_tokens", "account_epochs", "account"] {
+            db.execute_unprepared(&format!("DROP TABLE {table}"))
+                .await
+                .unwrap();
+        }
+        let (uuid, folded) = match backend {
+            DbBackend::Postgres => ("uuid", "varchar(320) COLLATE \"en-x-icu\""),
+            DbBackend::MySql => ("binary(16)", "varchar(320) COLLATE utf8mb4_unicode_ci"),
+            _ => ("blob", "varchar(320) COLLATE NOCASE"),
+        };
+        let make = |id: &str, key: &str| {
+            format!(
+                "CREATE TABLE account (id {id} PRIMARY KEY, email varchar(320), email_key {key}, \
+                 hashed_password text, is_active boolean, is_verified boolean, is_superuser boolean, \
+                 nick varchar(8), {} integer)",
+                if backend == DbBackend::MySql {
+                    "`order`"
+                } else {
+                    "\"order\""
+                }
+            )
+        };
+        let again = async |sql: &str| {
+            let _ = db.execute_unprepared("DROP TABLE account_tokens").await;
+            let _ = db.execute_unprepared("DROP TABLE account_epochs").await;
+            let _ = db.execute_unprepared("DROP TABLE account").await;
+            db.execute_unprepared(sql).await.unwrap();
+            for statement in axum_users_migrations::tables::<account::Entity>(backend) {
+                db.execute_unprepared(&statement).await.unwrap();
+            }
+        };
+        again(&make(uuid, "varchar(320)")).await;
+        let text = refused().await;
+        assert!(
+            text.contains("has no unique index on `email_key` alone"),
+            "{text}"
+        );
+        again(&make(uuid, &format!("{folded} UNIQUE"))).await;
+        let text = refused().await;
+        assert!(
+            text.starts_with("column `email_key` of table `account` compares by "),
+            "{text}"
+        );
+        if backend == DbBackend::Sqlite {
+            again(&make("varchar(36)", "varchar(320) UNIQUE")).await;
+            let row =
+                "INSERT INTO account (id, is_active) VALUES ('67e55044-10b1-426f-9247-bb680e5fe0c8', 1)";
+            db.execute_unprepared(row).await.unwrap();
+            let text = refused().await;
+            assert!(text.contains("holds UUIDs as text"), "{text}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_went_away_is_unavailable_and_not_empty() {
+    everywhere(|_, _, _, base| async move {
+        let users = base.accounts().await;
+        let gone = connect(&base.url).await.unwrap();
+        let closed = SeaOrmUsers::<account::Entity>::new(gone.clone());
+        gone.close().await.unwrap();
+        let err = closed.find(&Uuid::nil()).await.unwrap_err();
+        assert!(
+            matches!(err, axum_users_core::StoreError::Unavailable(_)),
+            "{err:?}"
+        );
+        let err = closed
+            .insert(new_account("a@example.com", None), &|_| Vec::new())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(err, axum_users_core::StoreError::Unavailable(_)),
+            "{err:?}"
+        );
+        assert!(users.find(&Uuid::nil()).await.unwrap().is_none());
+    })
+    .await;
+}
