@@ -1,0 +1,1 @@
+//! axum-users over HTTP.
