@@ -292,7 +292,7 @@ impl<A: UserApi> AxumUsers<A> {
     pub(crate) async fn authenticate(
         &self,
         headers: &HeaderMap,
-        accepts: impl Fn(&str) -> bool,
+        accepts: fn(&str) -> bool,
         first: Option<&Backend<A>>,
     ) -> Result<Presented<A>, Failure> {
         let others = self
@@ -415,7 +415,7 @@ pub async fn sign_out<A: UserApi, G: Guard<UserOf<A>>>(
     };
     users.check_origin(&winner.backend, &parts.method, &parts.headers, &context)?;
     G::check(&winner.signed_in).map_err(|refusal| users.completed(refusal))?;
-    let context = context.with_actor(winner.signed_in.user.id());
+    let context = context.with_actor(&winner.signed_in.user.id());
     winner
         .backend
         .strategy()

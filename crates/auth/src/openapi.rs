@@ -542,12 +542,10 @@ pub(crate) fn guarded<S>(
     };
     for item in paths.paths.values_mut() {
         for (_, operation) in finish::operations(item) {
-            let security = operation.security.get_or_insert_default();
-            security.extend(
-                schemes
-                    .iter()
-                    .map(|name| SecurityRequirement::new(name.clone(), Vec::<String>::new())),
-            );
+            let alternatives = schemes
+                .iter()
+                .map(|name| SecurityRequirement::new(name.clone(), Vec::<String>::new()));
+            operation.security.get_or_insert_default().extend(alternatives);
             let mut responses = BTreeMap::new();
             writer.error(&mut responses, &NOT_SIGNED_IN);
             if forbids {

@@ -74,7 +74,7 @@ impl Context {
 
     /// The same context with the id of the user who acts.
     #[must_use]
-    pub fn with_actor(mut self, id: impl ToString) -> Self {
+    pub fn with_actor(mut self, id: &impl ToString) -> Self {
         self.actor = Some(id.to_string());
         self
     }

@@ -108,6 +108,7 @@ impl<'a, U> FailedLogin<'a, U> {
 }
 
 /// What an update changed, by kind; the values are in the user that comes with it.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, read by name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Updated {

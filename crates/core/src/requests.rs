@@ -46,6 +46,10 @@ pub struct CurrentPasswordRequest {
     pub current_password: Option<Password>,
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "stands where other fields are parsed and may fail"
+)]
 fn text(text: &str) -> Result<String, FieldError> {
     Ok(text.to_owned())
 }

@@ -40,22 +40,18 @@ fn denied(denied: Denied) -> Refusal {
 }
 
 fn own(conflict: OwnConflict) -> Refusal {
-    match conflict.rule {
-        OwnRule::Unique => {
-            let refusal = Refusal::coded(StatusCode::CONFLICT, TAKEN);
-            match conflict.column {
-                Some(column) => refusal.with_reason(column),
-                None => refusal,
-            }
-        }
-        _ => {
-            let (code, message) = ("not_storable", "The database does not take this value");
-            Refusal::invalid(vec![match conflict.column {
-                Some(column) => FieldError::in_body(&column, code, message),
-                None => FieldError::whole_body(code, message),
-            }])
-        }
+    if conflict.rule == OwnRule::Unique {
+        let refusal = Refusal::coded(StatusCode::CONFLICT, TAKEN);
+        return match conflict.column {
+            Some(column) => refusal.with_reason(column),
+            None => refusal,
+        };
     }
+    let (code, message) = ("not_storable", "The database does not take this value");
+    Refusal::invalid(vec![match conflict.column {
+        Some(column) => FieldError::in_body(&column, code, message),
+        None => FieldError::whole_body(code, message),
+    }])
 }
 
 impl Refused for RegisterError {

@@ -154,7 +154,7 @@ async fn update_me<A: UserApi, G: Guard<UserOf<A>>>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<Json<A::Read>, Refusal> {
-    let context = context.with_actor(user.id());
+    let context = context.with_actor(&user.id());
     let updated = users
         .manager()
         .update_self(user.signed_in(), read(body)?, &context)
@@ -170,7 +170,7 @@ async fn delete_me<A: UserApi, G: Guard<UserOf<A>>>(
     body: JsonObject,
 ) -> Result<StatusCode, Refusal> {
     let CurrentPasswordRequest { current_password, .. } = read(body)?;
-    let context = context.with_actor(user.id());
+    let context = context.with_actor(&user.id());
     let deleted = users
         .manager()
         .delete_self(user.signed_in(), current_password, &context)
@@ -197,7 +197,7 @@ async fn update_user<A: UserApi, G: Guard<UserOf<A>>>(
     body: JsonObject,
 ) -> Result<Json<A::AdminRead>, Refusal> {
     let user = find(&users, id).await?;
-    let context = context.with_actor(actor.id());
+    let context = context.with_actor(&actor.id());
     let updated = users
         .manager()
         .update(&user, read(body)?, &context)
@@ -216,7 +216,7 @@ async fn delete_user<A: UserApi, G: Guard<UserOf<A>>>(
     let user = find(&users, id).await?;
     users
         .manager()
-        .delete(&user, &context.with_actor(actor.id()))
+        .delete(&user, &context.with_actor(&actor.id()))
         .await
         .map_err(Refused::refusal)?;
     Ok(StatusCode::NO_CONTENT)
