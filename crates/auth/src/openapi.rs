@@ -528,7 +528,7 @@ impl<S> From<Route<S>> for UtoipaMethodRouter<S> {
 /// Documents that handlers of the application's own are guarded.
 pub(crate) fn guarded<S>(
     (schemas, mut paths, router): UtoipaMethodRouter<S>,
-    schemes: &[String],
+    names: &[String],
     forbids: bool,
     style: ErrorStyle,
 ) -> UtoipaMethodRouter<S> {
@@ -542,7 +542,7 @@ pub(crate) fn guarded<S>(
     };
     for item in paths.paths.values_mut() {
         for (_, operation) in finish::operations(item) {
-            let alternatives = schemes
+            let alternatives = names
                 .iter()
                 .map(|name| SecurityRequirement::new(name.clone(), Vec::<String>::new()));
             operation.security.get_or_insert_default().extend(alternatives);
