@@ -288,6 +288,45 @@ impl<A: UserApi> AxumUsers<A> {
         Ok(token)
     }
 
+    /// Ends the session of whoever asks, for the logout of `backend`.
+    ///
+    /// The token of that backend goes first; where there is none, that of another backend is ended by its own strategy.
+    ///
+    /// # Errors
+    /// [`Refusal`] where nobody is signed in, the guard refuses, another site caused the request, or the store fails.
+    pub async fn logout<G: Guard<UserOf<A>>>(
+        &self,
+        backend: &Backend<A>,
+        parts: &Parts,
+    ) -> Result<Response, Refusal> {
+        let context = self.context(parts);
+        let presented = self
+            .authenticate(&parts.headers, |_| true, Some(backend))
+            .await
+            .map_err(Refusal::from)?;
+        let Some(winner) = presented.winner else {
+            return Err(self.unauthorized(presented.bad_token));
+        };
+        self.check_origin(&winner.backend, &parts.method, &parts.headers, &context)?;
+        G::check(&winner.signed_in).map_err(|refusal| self.completed(refusal))?;
+        let context = context.with_actor(&winner.signed_in.user.id());
+        winner
+            .backend
+            .strategy()
+            .end(&winner.token, &winner.signed_in.session)
+            .await
+            .map_err(Refusal::from)?;
+        self.manager().signed_out(&winner.signed_in.user, &context).await;
+        let mut response = backend.transport().sign_out();
+        if winner.backend.name() != backend.name() {
+            let other = winner.backend.transport().sign_out();
+            for cookie in other.headers().get_all(header::SET_COOKIE) {
+                response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+            }
+        }
+        Ok(response)
+    }
+
     /// Finds who is signed in, by the backends that `accepts` names, `first` before the others.
     pub(crate) async fn authenticate(
         &self,
@@ -392,45 +431,6 @@ pub(crate) struct Winner<A: UserApi> {
     pub(crate) backend: Backend<A>,
     pub(crate) token: String,
     pub(crate) signed_in: SignedIn<UserOf<A>>,
-}
-
-/// Ends the session of whoever asks, for the logout of `backend`.
-///
-/// The token of that backend goes first; where there is none, that of another backend is ended by its own strategy.
-///
-/// # Errors
-/// [`Refusal`] where nobody is signed in, the guard refuses, another site caused the request, or the store fails.
-pub async fn sign_out<A: UserApi, G: Guard<UserOf<A>>>(
-    users: &AxumUsers<A>,
-    backend: &Backend<A>,
-    parts: &Parts,
-) -> Result<Response, Refusal> {
-    let context = users.context(parts);
-    let presented = users
-        .authenticate(&parts.headers, |_| true, Some(backend))
-        .await
-        .map_err(Refusal::from)?;
-    let Some(winner) = presented.winner else {
-        return Err(users.unauthorized(presented.bad_token));
-    };
-    users.check_origin(&winner.backend, &parts.method, &parts.headers, &context)?;
-    G::check(&winner.signed_in).map_err(|refusal| users.completed(refusal))?;
-    let context = context.with_actor(&winner.signed_in.user.id());
-    winner
-        .backend
-        .strategy()
-        .end(&winner.token, &winner.signed_in.session)
-        .await
-        .map_err(Refusal::from)?;
-    users.manager().signed_out(&winner.signed_in.user, &context).await;
-    let mut response = backend.transport().sign_out();
-    if winner.backend.name() != backend.name() {
-        let other = winner.backend.transport().sign_out();
-        for cookie in other.headers().get_all(header::SET_COOKIE) {
-            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
-        }
-    }
-    Ok(response)
 }
 
 impl<A: UserApi> AxumUsers<A> {

@@ -16,7 +16,7 @@ pub mod strategy;
 pub mod transport;
 
 pub use self::{
-    axum_users::{AxumUsers, CROSS_ORIGIN_REQUEST, sign_out},
+    axum_users::{AxumUsers, CROSS_ORIGIN_REQUEST},
     backend::Backend,
     body::BodyLimit,
     current_user::{CurrentUser, RequestContext},

@@ -11,7 +11,6 @@ use axum_users_auth::{
     login_form::LoginForm,
     openapi::Route,
     refusal::FieldError,
-    sign_out,
     transport::{BearerResponse, LoginAnswer},
 };
 use axum_users_core::{LoginError, Password, UserApi, UserOf};
@@ -116,5 +115,5 @@ async fn logout<A: UserApi, G: Guard<UserOf<A>>>(
     Extension(backend): Extension<Backend<A>>,
     parts: Parts,
 ) -> Result<Response, Refusal> {
-    sign_out::<A, G>(&users, &backend, &parts).await
+    users.logout::<G>(&backend, &parts).await
 }
