@@ -25,6 +25,14 @@ pub(crate) fn binary_text(backend: DbBackend, length: u32) -> String {
     }
 }
 
+/// A text of any letters, whatever the database's own character set.
+pub(crate) fn wide_text(backend: DbBackend, length: u32) -> String {
+    match backend {
+        DbBackend::MySql => format!("varchar({length}) CHARACTER SET utf8mb4"),
+        _ => format!("varchar({length})"),
+    }
+}
+
 /// The columns that the library needs of a user beside the key, for the `Table::create()` of an application's own migration.
 ///
 /// `email`, `email_key` (unique), `hashed_password`, `is_active`, `is_verified` and `is_superuser`. Add the key and what
@@ -36,8 +44,8 @@ pub(crate) fn binary_text(backend: DbBackend, length: u32) -> String {
 ///
 /// let mut table = Table::create();
 /// table.table("account").col(ColumnDef::new("id").uuid().not_null().primary_key());
-/// for mut column in user_columns(DbBackend::Postgres) {
-///     table.col(&mut column);
+/// for column in user_columns(DbBackend::Postgres) {
+///     table.col(column);
 /// }
 /// table.col(ColumnDef::new("first_name").string_len(80).not_null());
 /// let sql = table.to_string(PostgresQueryBuilder);
@@ -46,7 +54,9 @@ pub(crate) fn binary_text(backend: DbBackend, length: u32) -> String {
 pub fn user_columns(backend: DbBackend) -> Vec<ColumnDef> {
     let column = |name: &str| ColumnDef::new(Alias::new(name));
     vec![
-        column("email").string_len(320).not_null().take(),
+        ColumnDef::new_with_type(Alias::new("email"), ColumnType::custom(wide_text(backend, 320)))
+            .not_null()
+            .take(),
         ColumnDef::new_with_type(Alias::new("email_key"), email_key_type(backend))
             .not_null()
             .unique_key()

@@ -78,7 +78,13 @@ impl MigratorTrait for Migrator {
 fn script(statements: &[String]) -> String {
     statements
         .iter()
-        .map(|statement| format!("{statement};\n"))
+        .flat_map(|statement| {
+            [
+                statement.as_str(),
+                ";
+",
+            ]
+        })
         .collect()
 }
 

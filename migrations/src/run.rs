@@ -165,7 +165,7 @@ async fn lock(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
             let wait = format!("SET LOCAL lock_timeout = '{PATIENCE}s'");
             tx.execute_unprepared(&wait).await?;
             // 0x6178757365727300 is "axusers".
-            tx.execute_unprepared("SELECT pg_advisory_xact_lock(7023213867025822464)")
+            tx.execute_unprepared("SELECT pg_advisory_xact_lock(7023492757367976704)")
                 .await?;
             Ok(())
         }

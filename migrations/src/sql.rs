@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::{Alias, ColumnDef, Table},
 };
 
-use crate::columns::{binary_text, user_columns};
+use crate::columns::{binary_text, user_columns, wide_text};
 
 /// The statements that make the ready-made table `users`, one text each.
 pub fn users_table(backend: DbBackend) -> Vec<String> {
@@ -15,8 +15,8 @@ pub fn users_table(backend: DbBackend) -> Vec<String> {
         .table(users::Entity)
         .if_not_exists()
         .col(ColumnDef::new(Alias::new("id")).uuid().not_null().primary_key());
-    for mut column in user_columns(backend) {
-        table.col(&mut column);
+    for column in user_columns(backend) {
+        table.col(column);
     }
     vec![format!("{}{}", backend.build(&table).sql, engine(backend))]
 }
@@ -25,6 +25,10 @@ pub fn users_table(backend: DbBackend) -> Vec<String> {
 ///
 /// The table of the users must be there: all but the marks of ended tokens and the outbox refer to it, with
 /// `ON DELETE CASCADE`. Running them again does nothing.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one list of all tables is easier to review than parts of it"
+)]
 pub fn tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
     let names = Tables::of::<E>();
     let quoted = |name: &str| names.quoted(backend, name);
@@ -51,10 +55,7 @@ pub fn tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
         ),
         _ => ("integer PRIMARY KEY AUTOINCREMENT", "blob", "text"),
     };
-    let wide = |length: u32| match backend {
-        DbBackend::MySql => format!("varchar({length}) CHARACTER SET utf8mb4"),
-        _ => format!("varchar({length})"),
-    };
+    let wide = |length: u32| wide_text(backend, length);
     let mut statements = Vec::new();
     // MySQL has no `CREATE INDEX IF NOT EXISTS`, and SQLite and PostgreSQL have no index inside a table.
     let mut make = |table: &str, columns: Vec<String>, indexes: &[&str]| {
@@ -162,7 +163,7 @@ fn key_type<E: UserEntity>(backend: DbBackend) -> String {
     let kind = E::ID.def().get_column_type().clone();
     table
         .table(Alias::new("t"))
-        .col(&mut ColumnDef::new_with_type(Alias::new("k"), kind));
+        .col(ColumnDef::new_with_type(Alias::new("k"), kind));
     let sql = backend.build(&table).sql;
     let inside = sql.split_once("( ").map_or("", |(_, rest)| rest);
     let column = inside.rsplit_once(" )").map_or(inside, |(column, _)| column);

@@ -1,4 +1,9 @@
 //! The SeaORM store and its migrations on SQLite, PostgreSQL and MariaDB.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its database fails")]
+#![expect(
+    clippy::single_match_else,
+    reason = "databases are told apart by `match` throughout"
+)]
 
 use std::{future::Future, time::Duration};
 
@@ -187,7 +192,7 @@ impl Base {
                     ColumnDef::new_with_type("login", axum_users_migrations::email_key_type(self.backend));
                 column.not_null().unique_key();
             }
-            table.col(&mut column);
+            table.col(column);
         }
         self.db.execute(&table).await.unwrap();
         up::<staff::Entity>(&self.db).await.unwrap();
@@ -203,8 +208,8 @@ async fn account_table<C: ConnectionTrait>(db: &C) {
     table
         .table("account")
         .col(ColumnDef::new("id").uuid().not_null().primary_key());
-    for mut column in user_columns(backend) {
-        table.col(&mut column);
+    for column in user_columns(backend) {
+        table.col(column);
     }
     let mut nick = ColumnDef::new("nick");
     nick.string_len(8).unique_key();
@@ -362,7 +367,12 @@ async fn a_user_with_a_counted_key_lives_and_dies() {
             )
         };
         life(&users, new, "new@example.com").await;
-        let without = NewUser::new(email("no@example.com"), None, Default::default(), at(1));
+        let without = NewUser::new(
+            email("no@example.com"),
+            None,
+            staff::ActiveModel::default(),
+            at(1),
+        );
         assert_eq!(created(&users, without).await.hashed_password(), None);
     })
     .await;
@@ -844,7 +854,7 @@ async fn processes_that_start_at_once_migrate_once() {
         assert!(states.iter().all(|status| status.state == State::Applied));
         let users = SeaOrmUsers::<users::Entity>::new(db.clone());
         users.check().await.unwrap();
-        let new = NewUser::new(email("a@example.com"), None, Default::default(), at(1));
+        let new = NewUser::new(email("a@example.com"), None, users::ActiveModel::default(), at(1));
         created(&users, new).await;
     })
     .await;

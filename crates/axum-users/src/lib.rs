@@ -22,6 +22,6 @@ pub use axum_users_mail as mail;
 #[cfg(feature = "sea-orm")]
 pub use axum_users_migrations as migrations;
 #[cfg(feature = "sea-orm")]
-pub use axum_users_sea_orm::{self as sea_orm_store, SeaOrmUsers, connect, user_entity};
+pub use axum_users_sea_orm::{self as sea_orm_store, SeaOrmUsers, UserEntity, UsersApi, connect, user_entity};
 #[cfg(feature = "sea-orm")]
 pub use sea_orm;

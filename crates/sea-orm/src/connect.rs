@@ -8,7 +8,7 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use crate::failure::store_error;
 
 const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(3);
-const PING_AFTER_IDLE: Duration = Duration::from_secs(60);
+const PING_AFTER_IDLE: Duration = Duration::from_mins(1);
 
 /// The options that [`connect`] uses, for an application that wants to change some of them.
 ///

@@ -9,6 +9,10 @@ use sea_orm::{RuntimeErr, sqlx};
 
 /// What went wrong, as far as the store acts on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    expect(dead_code, reason = "only drivers tell causes")
+)]
 pub(crate) enum Cause {
     /// Lost a race with another transaction: the whole command may be run again.
     Conflict,
@@ -28,12 +32,18 @@ pub(crate) enum Cause {
 
 /// Where a rule was broken, as far as the database says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    expect(dead_code, reason = "only drivers tell causes")
+)]
 pub(crate) enum Place {
     Columns(Vec<String>),
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "the others name columns"))]
     Index(String),
     Unknown,
 }
 
+#[cfg(feature = "mysql")]
 impl Place {
     fn column(name: Option<&str>) -> Self {
         name.map_or(Self::Unknown, |name| Self::Columns(vec![name.to_owned()]))
@@ -53,6 +63,7 @@ impl fmt::Display for Redacted {
 impl Error for Redacted {}
 
 /// The error for the caller of the store.
+#[expect(clippy::needless_pass_by_value, reason = "the argument of `map_err`")]
 pub(crate) fn store_error(err: DbErr) -> StoreError {
     let text = Redacted(describe(&err));
     match cause(&err) {

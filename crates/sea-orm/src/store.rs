@@ -71,7 +71,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     /// use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
     ///
     /// fn users(db: DatabaseConnection) -> SeaOrmUsers<users::Entity> {
-    ///     SeaOrmUsers::new(db).with_companion(|tx, user| {
+    ///     SeaOrmUsers::<users::Entity>::new(db).with_companion(|tx, user| {
     ///         Box::pin(async move {
     ///             let sql = "INSERT INTO wallet (user_id, cents) VALUES ($1, 0)";
     ///             tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, [user.id.into()])).await?;
