@@ -8,10 +8,10 @@
 use std::{future::Future, time::Duration};
 
 use axum_users_core::{
-    Accepts, Applied, Change, Claim, EmailAddress, EmailKey, EndSessions, Epoch, Inserted, ListUsers,
-    Message, MessageKind, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, OwnConflict, OwnRule,
-    PasswordHash, SessionStore, SetupError, Subject, Timestamp, TokenDigest, TokenStored, User, UserQuery,
-    UserStore,
+    Accepts, Applied, Change, Claim, EmailAddress, EndSessions, Epoch, Inserted, ListUsers, Message,
+    MessageKind, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, OwnConflict, OwnRule, PasswordHash,
+    SessionStore, SetupError, Subject, Timestamp, TokenDigest, TokenStored, User, UserQuery, UserStore,
+    normalize_email,
 };
 use axum_users_migrations::{Migrations, Migrator, State, migrate, up, user_columns};
 use axum_users_sea_orm::{SeaOrmUsers, UserEntity, connect, users};
@@ -289,7 +289,7 @@ where
     );
     assert!(found.is_active() && !found.is_verified() && !found.is_superuser());
     let by_email = users
-        .find_by_email(&EmailKey::of("JO@example.com").unwrap())
+        .find_by_email(&normalize_email("JO@example.com").unwrap())
         .await
         .unwrap()
         .unwrap();
@@ -756,7 +756,7 @@ async fn users_are_listed_in_the_order_of_bytes_through_the_index() {
             ["a", "b%", "b_x", "bx", "z", "ä"]
         );
         let mut query = UserQuery::new(2);
-        query.after = EmailKey::of("b%@example.com");
+        query.after = normalize_email("b%@example.com").ok();
         assert_eq!(listed(query).await, ["b_x", "bx"]);
         let mut query = UserQuery::new(9);
         query.email_prefix = Some("b_".to_owned());
@@ -764,7 +764,7 @@ async fn users_are_listed_in_the_order_of_bytes_through_the_index() {
         query.email_prefix = Some("b".to_owned());
         assert_eq!(listed(query).await, ["b%", "b_x", "bx"]);
         let mut query = UserQuery::new(9);
-        query.email = EmailKey::of("Ä@example.com");
+        query.email = normalize_email("Ä@example.com").ok();
         assert_eq!(listed(query).await, ["ä"]);
 
         let plan = match backend {

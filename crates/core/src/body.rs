@@ -233,6 +233,7 @@ mod tests {
     struct Profile {
         #[validate(length(max = 10))]
         name: String,
+        #[validate(range(max = 150))]
         age: Option<u8>,
         #[validate(nested)]
         address: Option<Address>,
