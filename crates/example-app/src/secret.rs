@@ -1,0 +1,78 @@
+//! The root secret.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+use axum_users::Secret;
+
+use crate::{Failed, settings::Settings};
+
+/// The secret that all others come from: the one that is set or, in a debug build, one that is made once and kept.
+pub(crate) fn root(settings: &Settings) -> Result<Secret, Failed> {
+    match &settings.auth_secret {
+        Some(secret) => Ok(Secret::new(secret.as_str())),
+        None if cfg!(debug_assertions) => kept(&beside(&settings.database_url)),
+        None => Err("AUTH_SECRET is required: set it to the output of `openssl rand -hex 32`".into()),
+    }
+}
+
+/// A secret for one run, where nothing outlives it.
+pub(crate) fn of_chance() -> Result<Secret, Failed> {
+    Ok(Secret::new(chance()?))
+}
+
+fn beside(database_url: &str) -> PathBuf {
+    let file = database_url
+        .strip_prefix("sqlite:")
+        .map(|rest| rest.strip_prefix("//").unwrap_or(rest))
+        .map(|rest| rest.split_once('?').map_or(rest, |(path, _)| path))
+        .filter(|path| !path.is_empty() && !path.contains(":memory:"));
+    PathBuf::from(format!("{}.secret", file.unwrap_or("axum-users")))
+}
+
+fn kept(path: &Path) -> Result<Secret, Failed> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(mut file) => {
+            let secret = chance()?;
+            file.write_all(secret.as_bytes())?;
+            tracing::info!(file = %path.display(), "made a secret for development");
+            Ok(Secret::new(secret))
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Ok(Secret::new(fs::read_to_string(path)?.trim()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn chance() -> Result<String, Failed> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_lies_beside_the_file_of_the_database() {
+        for (url, path) in [
+            ("sqlite://data/app.sqlite?mode=rwc", "data/app.sqlite.secret"),
+            ("sqlite:///var/app.db", "/var/app.db.secret"),
+            ("sqlite::memory:", "axum-users.secret"),
+            ("postgres://localhost/app", "axum-users.secret"),
+        ] {
+            assert_eq!(beside(url), Path::new(path));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What the API shows and takes of a user, by which backends users are signed in, and the rules.
+
+use axum_users::{
+    Active, AdminUpdate, AxumUsers, Backend, BearerTransport, CookieTransport, DatabaseStrategy,
+    EmailAddress, HasherSettings, JwtStrategy, Password, PasswordHasher, RegisterError, Registration,
+    SeaOrmUsers, Secret, Secrets, UserApi, UserCreate, UserManager, UserRead, UserStore, UserUpdate,
+    mail::{Links, MailHooks, Templates, Wake},
+};
+use sea_orm::{DatabaseConnection, DeriveIntoActiveModel};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use validator::Validate;
+
+use crate::{Failed, account, settings::Settings};
+
+pub(crate) type Store = SeaOrmUsers<account::Entity>;
+pub(crate) type Users = AxumUsers<Api>;
+pub(crate) type CurrentUser<G = Active> = axum_users::CurrentUser<Api, G>;
+
+/// The users of this application.
+pub(crate) struct Api;
+
+impl UserApi for Api {
+    type Store = Store;
+    type Hooks = MailHooks;
+    type Read = UserRead<Uuid, Profile>;
+    type Create = UserCreate<Profile>;
+    type Update = UserUpdate<ProfilePatch>;
+    type AdminRead = UserRead<Uuid, Profile>;
+    type AdminUpdate = AdminUpdate<ProfilePatch>;
+}
+
+/// The own columns, as they are shown and as they are given at registration.
+#[derive(Serialize, Deserialize, ToSchema, Validate, DeriveIntoActiveModel)]
+#[sea_orm(active_model = "account::ActiveModel")]
+pub(crate) struct Profile {
+    /// What the user wants to be called.
+    #[validate(length(min = 1, max = 200, message = "A name has 1 to 200 characters"))]
+    #[schema(min_length = 1, max_length = 200, example = "Arthur Pendragon")]
+    full_name: Option<String>,
+}
+
+/// The own columns in a change: a field that is absent stays as it is, `null` clears it.
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
+#[derive(Deserialize, ToSchema, Validate, DeriveIntoActiveModel)]
+#[sea_orm(active_model = "account::ActiveModel")]
+pub(crate) struct ProfilePatch {
+    /// What the user wants to be called; `null` for nothing.
+    #[serde(default, deserialize_with = "present")]
+    #[validate(length(min = 1, max = 200, message = "A name has 1 to 200 characters"))]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Arthur Pendragon")]
+    full_name: Option<Option<String>>,
+}
+
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
+impl From<account::Model> for Profile {
+    fn from(user: account::Model) -> Self {
+        Self {
+            full_name: user.full_name,
+        }
+    }
+}
+
+/// The users in `db`, and what wakes the worker that sends their mails.
+pub(crate) fn users(
+    db: DatabaseConnection,
+    root: &Secret,
+    public_url: &str,
+    settings: &Settings,
+) -> Result<(Users, Wake), Failed> {
+    let store = Store::new(db);
+    let secrets = Secrets::from_root(root, "users")?;
+    let hooks = MailHooks::outbox(
+        &store,
+        &Links::new(public_url),
+        &Templates::new("axum-users example"),
+    )?;
+    let wake = hooks.wake_handle();
+    let backends = backends(&store, &secrets, settings);
+    let mut manager = UserManager::new(store, hooks, &secrets)?;
+    if let Some(threads) = settings.hash_threads {
+        manager = manager.with_hasher(PasswordHasher::new(&HasherSettings::new().threads(threads))?);
+    }
+    Ok((AxumUsers::new(manager, backends)?, wake))
+}
+
+fn backends(store: &Store, secrets: &Secrets, settings: &Settings) -> [Backend<Api>; 4] {
+    let jwt = || JwtStrategy::new(secrets.access(), settings.jwt_lifetime(), store.clone());
+    let database = || DatabaseStrategy::new(store.clone(), settings.token_lifetime());
+    [
+        Backend::new("jwt", BearerTransport::new(), jwt()),
+        Backend::new("db", BearerTransport::new(), database()),
+        Backend::new("cookie", CookieTransport::new("session"), database()),
+        Backend::new("cookie-jwt", CookieTransport::new("session-jwt"), jwt()),
+    ]
+}
+
+/// Makes a superuser; false where there is an account with this address, which stays as it is.
+pub(crate) async fn make_superuser(users: &Users, email: &str, password: &str) -> Result<bool, Failed> {
+    let manager = users.manager();
+    let email = EmailAddress::parse(email)?;
+    if manager.store().find_by_email(email.key()).await?.is_some() {
+        return Ok(false);
+    }
+    let registration = Registration::new(email, Password::parse(password)?);
+    let (own, context) = (account::ActiveModel::default(), manager.context());
+    match manager.create_superuser(registration, own, &context).await {
+        Ok(_) => Ok(true),
+        Err(RegisterError::AlreadyExists) => Ok(false),
+        Err(RegisterError::InvalidPassword(why)) => Err(why.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the superuser of the settings, if they name one who is not there yet.
+pub(crate) async fn make_superuser_of(users: &Users, settings: &Settings) -> Result<(), Failed> {
+    let (Some(email), password) = (settings.superuser_email(), settings.superuser_password()) else {
+        return Ok(());
+    };
+    let password = password.ok_or("SUPERUSER_EMAIL is set and SUPERUSER_PASSWORD is not")?;
+    if make_superuser(users, email, password).await? {
+        tracing::info!("the superuser was made");
+    }
+    Ok(())
+}
+
+/// Users on an empty database in memory, for the document and for tests.
+pub(crate) async fn of_no_consequence(settings: &Settings) -> Result<Users, Failed> {
+    let db = axum_users::connect("sqlite::memory:").await?;
+    let (users, _) = users(db, &crate::secret::of_chance()?, "http://localhost", settings)?;
+    Ok(users)
+}
