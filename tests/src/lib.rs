@@ -1,1 +1,44 @@
 //! The tests of axum-users over HTTP live in `http/`; this library compiles the guides.
+#![cfg(doctest)]
+
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
+#[doc = include_str!("../../docs/quick-start.md")]
+mod quick_start {}
+
+#[doc = include_str!("../../docs/user-model.md")]
+mod user_model {}
+
+#[doc = include_str!("../../docs/backends.md")]
+mod backends {}
+
+#[doc = include_str!("../../docs/routers.md")]
+mod routers {}
+
+#[doc = include_str!("../../docs/current-user.md")]
+mod current_user {}
+
+#[doc = include_str!("../../docs/hooks.md")]
+mod hooks {}
+
+#[doc = include_str!("../../docs/mail.md")]
+mod mail {}
+
+#[doc = include_str!("../../docs/openapi-and-clients.md")]
+mod openapi_and_clients {}
+
+#[doc = include_str!("../../docs/migrations.md")]
+mod migrations {}
+
+#[doc = include_str!("../../docs/testing.md")]
+mod testing {}
+
+#[doc = include_str!("../../docs/deployment.md")]
+mod deployment {}
+
+#[doc = include_str!("../../docs/security.md")]
+mod security {}
+
+#[doc = include_str!("../../docs/design.md")]
+mod design {}
