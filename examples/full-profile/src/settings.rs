@@ -1,0 +1,187 @@
+//! What is set from outside.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use axum_users::{Secret, Secrets};
+use clap::{ArgAction, Parser, builder::BoolishValueParser};
+
+use crate::Failed;
+
+/// One app with everything mounted, for black-box tests and generated clients.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Settings {
+    /// The database: `sqlite://FILE`, `postgres://…` or `mysql://…`
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite://full-profile.sqlite"
+    )]
+    pub(crate) database_url: String,
+
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, env, default_value = "127.0.0.1:8000")]
+    pub(crate) bind: SocketAddr,
+
+    /// Every protection there is (1), or what clients of FastAPI-Users know (0)
+    #[arg(long, env, default_value = "0", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub(crate) strict: bool,
+
+    /// Signs JWTs, at least 32 bytes; there is a default with `STRICT=0` on a loopback address
+    #[arg(long, env, hide_env_values = true)]
+    auth_jwt_secret: Option<String>,
+
+    /// Signs tokens that set a new password, likewise
+    #[arg(long, env, hide_env_values = true)]
+    reset_secret: Option<String>,
+
+    /// Signs tokens that confirm an address, likewise
+    #[arg(long, env, hide_env_values = true)]
+    verify_secret: Option<String>,
+
+    /// Unused as long as there is no OAuth
+    #[arg(long, env, hide_env_values = true)]
+    oauth_state_secret: Option<String>,
+
+    /// How many seconds JWTs, opaque tokens and the cookie are good
+    #[arg(long, env, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
+    access_token_seconds: u64,
+
+    /// The address of a superuser, made at start if there is no account with it
+    #[arg(long, env, hide_env_values = true)]
+    superuser_email: Option<String>,
+
+    /// The superuser's password
+    #[arg(long, env, hide_env_values = true)]
+    superuser_password: Option<String>,
+
+    /// Where tokens that would be mailed go, a line of JSON each
+    #[arg(long, env)]
+    pub(crate) tokens_file: Option<PathBuf>,
+
+    /// What tokens of the backend `db` begin with
+    #[arg(long, env)]
+    pub(crate) token_prefix: Option<String>,
+
+    #[command(flatten)]
+    later: Later,
+}
+
+/// Settings whose features do not exist yet.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Taken without effect")]
+struct Later {
+    #[arg(long, env, hide_env_values = true)]
+    redis_url: Option<String>,
+    #[arg(long, env)]
+    limit_per_address: Option<String>,
+    #[arg(long, env)]
+    trusted_proxies: Option<String>,
+    #[arg(long, env)]
+    token_limit_per_user: Option<String>,
+    #[arg(long, env)]
+    token_limit_policy: Option<String>,
+    #[arg(long, env)]
+    token_auto_refresh: Option<String>,
+    #[arg(long, env)]
+    token_min_refresh_interval: Option<String>,
+    #[arg(long, env)]
+    token_max_lifetime: Option<String>,
+}
+
+impl Settings {
+    /// The secrets, one for each purpose.
+    pub(crate) fn secrets(&self) -> Result<Secrets, Failed> {
+        let secret = |name: &str, set: Option<&String>, default: &str| match set {
+            Some(text) => Ok(Secret::new(text.as_str())),
+            None if !self.strict && self.bind.ip().is_loopback() => Ok(Secret::new(default)),
+            None => Err(format!(
+                "{name} is required with STRICT=1, and where others than this machine can connect"
+            )),
+        };
+        let access = secret(
+            "AUTH_JWT_SECRET",
+            self.auth_jwt_secret.as_ref(),
+            "for tests on this machine only: access tokens",
+        )?;
+        let reset = secret(
+            "RESET_SECRET",
+            self.reset_secret.as_ref(),
+            "for tests on this machine only: reset tokens",
+        )?;
+        let verify = secret(
+            "VERIFY_SECRET",
+            self.verify_secret.as_ref(),
+            "for tests on this machine only: verify tokens",
+        )?;
+        let named = |name: &'static str| move |error: axum_users::KeyError| format!("{name}: {error}");
+        Ok(Secrets::from_root(&access, "users")
+            .and_then(|secrets| secrets.with_access(&access))
+            .map_err(named("AUTH_JWT_SECRET"))?
+            .with_reset(&reset)
+            .map_err(named("RESET_SECRET"))?
+            .with_verify(&verify)
+            .map_err(named("VERIFY_SECRET"))?)
+    }
+
+    pub(crate) fn lifetime(&self) -> Duration {
+        Duration::from_secs(self.access_token_seconds)
+    }
+
+    /// Address and password of the superuser to be made.
+    pub(crate) fn superuser(&self) -> Result<Option<(&str, &str)>, Failed> {
+        let given = |value: &'_ Option<String>| value.as_deref().is_some_and(|text| !text.is_empty());
+        match (&self.superuser_email, &self.superuser_password) {
+            (Some(email), Some(password)) if !email.is_empty() && !password.is_empty() => {
+                Ok(Some((email, password)))
+            }
+            (email, password) if given(email) || given(password) => {
+                Err("SUPERUSER_EMAIL and SUPERUSER_PASSWORD go together".into())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn warn_of_what_has_no_effect(&self) {
+        let later = &self.later;
+        let without_effect: Vec<_> = [
+            ("OAUTH_STATE_SECRET", &self.oauth_state_secret),
+            ("REDIS_URL", &later.redis_url),
+            ("LIMIT_PER_ADDRESS", &later.limit_per_address),
+            ("TRUSTED_PROXIES", &later.trusted_proxies),
+            ("TOKEN_LIMIT_PER_USER", &later.token_limit_per_user),
+            ("TOKEN_LIMIT_POLICY", &later.token_limit_policy),
+            ("TOKEN_AUTO_REFRESH", &later.token_auto_refresh),
+            ("TOKEN_MIN_REFRESH_INTERVAL", &later.token_min_refresh_interval),
+            ("TOKEN_MAX_LIFETIME", &later.token_max_lifetime),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| value.as_deref().filter(|text| !text.is_empty()).map(|_| name))
+        .collect();
+        if !without_effect.is_empty() {
+            tracing::warn!("without effect as yet: {}", without_effect.join(", "));
+        }
+        if self.strict {
+            tracing::warn!(
+                "STRICT=1 lacks as yet: rate limits, password blocklist, silent registration, pending e-mail change"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(arguments: &[&str]) -> Settings {
+        Settings::parse_from([&["full-profile"], arguments].concat())
+    }
+
+    #[test]
+    fn secrets_have_defaults_only_where_nobody_else_can_connect_and_nothing_is_strict() {
+        assert!(settings(&[]).secrets().is_ok());
+        assert!(settings(&["--strict", "1"]).secrets().is_err());
+        assert!(settings(&["--bind", "0.0.0.0:0"]).secrets().is_err());
+    }
+}
