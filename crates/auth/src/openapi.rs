@@ -465,6 +465,8 @@ impl<S> From<Route<S>> for UtoipaMethodRouter<S> {
     fn from(route: Route<S>) -> Self {
         let mut writer = Writer::new(&route);
         let mut operation = route.operation;
+        // An empty list says that the route is public, also where the app secures its whole document.
+        operation.security.get_or_insert_default();
         let mut body = None;
         for (media_type, typed) in route.bodies {
             if typed.owner == Owner::Operation {

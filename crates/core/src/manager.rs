@@ -41,7 +41,7 @@ pub use self::{list::Page, login::Authentication};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let secrets = Secrets::from_root(Secret::new("at least thirty-two bytes of chance"), "users")?;
+/// let secrets = Secrets::from_root(&Secret::new("at least thirty-two bytes of chance"), "users")?;
 /// let manager = UserManager::<Api>::new(InMemoryUsers::new(), (), &secrets)?;
 /// let registration =
 ///     Registration::new(EmailAddress::parse("arthur@camelot.bt")?, Password::parse("excalibur in the lake")?);

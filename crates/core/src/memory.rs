@@ -120,10 +120,11 @@ impl Tables {
             EndSessions::All => None,
             EndSessions::AllExcept(digest) => Some(digest),
         };
-        let epoch = Epoch(self.epoch(id).0 + 1);
+        let before = self.epoch(id);
+        let epoch = Epoch(before.0 + 1);
         self.epochs.insert(id, epoch);
-        self.tokens
-            .retain(|_, token| token.user_id != id || Some(token.digest) == spared);
+        let lives = |token: &NewToken<Uuid>| Some(token.digest) == spared && token.epoch == before;
+        self.tokens.retain(|_, token| token.user_id != id || lives(token));
         for token in self.tokens.values_mut().filter(|token| token.user_id == id) {
             token.epoch = epoch;
         }
@@ -238,6 +239,7 @@ impl UserStore for InMemoryUsers {
     ) -> Result<Option<SignedIn<MemoryUser>>, StoreError> {
         let tables = self.tables();
         Ok(match claim {
+            Claim::Subject(subject) | Claim::Stateless(subject) if subject.expires_at <= now => None,
             Claim::Stateless(subject) => tables
                 .user(&subject.user_id)
                 .map(|user| SignedIn::by_subject(user.clone(), subject)),
@@ -297,7 +299,9 @@ impl SessionStore for InMemoryUsers {
     }
 
     async fn revoke(&self, token_id: &str, until: Timestamp) -> Result<(), StoreError> {
-        self.tables().revoked.insert(token_id.to_owned(), until);
+        let mut tables = self.tables();
+        let kept = tables.revoked.entry(token_id.to_owned()).or_insert(until);
+        *kept = until.max(*kept);
         Ok(())
     }
 
@@ -316,7 +320,7 @@ impl SessionStore for InMemoryUsers {
             .iter()
             .filter(|(_, until)| **until <= now)
             .map(|(id, _)| id.clone())
-            .take(batch)
+            .take(batch.saturating_sub(tokens.len()))
             .collect();
         for id in &tokens {
             tables.tokens.remove(id);

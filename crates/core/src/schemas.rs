@@ -134,8 +134,10 @@ impl<S: Accepts<X>, X: RequestBody + ToSchema> CreateUser<S> for UserCreate<X> {
 /// The body with which users change themselves: `email`, `password`, `current_password`, and the fields of `X`.
 #[derive(Debug)]
 pub struct UserUpdate<X = NoExtra> {
-    patch: UserPatch,
-    own: X,
+    /// The library's part.
+    pub patch: UserPatch,
+    /// The application's own fields.
+    pub own: X,
 }
 
 impl<X: RequestBody> RequestBody for UserUpdate<X> {
@@ -163,8 +165,10 @@ impl<S: Accepts<X>, X: RequestBody + ToSchema> UpdateUser<S> for UserUpdate<X> {
 /// The body with which a superuser changes a user: `email`, `password`, the three flags, and the fields of `X`.
 #[derive(Debug)]
 pub struct AdminUpdate<X = NoExtra> {
-    patch: UserPatch,
-    own: X,
+    /// The library's part.
+    pub patch: UserPatch,
+    /// The application's own fields.
+    pub own: X,
 }
 
 impl<X: RequestBody> RequestBody for AdminUpdate<X> {

@@ -129,6 +129,8 @@ pub enum Inserted<U> {
 pub struct Expected {
     /// The stored hash of the password.
     pub hashed_password: Option<PasswordHash>,
+    /// Whether the user must have no password at all.
+    pub no_password: bool,
     /// The normal form of the address.
     pub email: Option<EmailKey>,
     /// Whether the user is active.
@@ -145,11 +147,18 @@ impl Expected {
         Self::default()
     }
 
+    /// Expects that the password is still the one that `user` has, or that there is still none.
+    pub fn password_of<U: User>(&mut self, user: &U) {
+        self.hashed_password = user.hashed_password().map(PasswordHash::from_stored);
+        self.no_password = self.hashed_password.is_none();
+    }
+
     /// Whether `stored` is as expected.
     pub fn holds_for<U: User>(&self, stored: &Stored<U>) -> bool {
         let hash = self.hashed_password.as_ref();
         let email = self.email.as_ref();
         hash.is_none_or(|hash| stored.hashed_password() == Some(hash.as_str()))
+            && (!self.no_password || stored.hashed_password().is_none())
             && email.is_none_or(|key| normalize_email(stored.email()).as_ref() == Ok(key))
             && self.is_active.is_none_or(|active| stored.is_active() == active)
             && self
@@ -275,8 +284,8 @@ pub trait UserStore: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<SignedIn<Self::User>>, StoreError>> + Send {
         async move {
-            let _ = now;
             match claim {
+                Claim::Stateless(subject) if subject.expires_at <= now => Ok(None),
                 Claim::Stateless(subject) => Ok(self
                     .find(&subject.user_id)
                     .await?

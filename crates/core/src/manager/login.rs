@@ -85,7 +85,7 @@ impl<A: UserApi> UserManager<A> {
         context: &Context,
     ) -> Result<(), StoreError> {
         let mut change = Change::new(context.now);
-        change.expect.hashed_password = stored.hashed_password().map(PasswordHash::from_stored);
+        change.expect.password_of(&stored.user);
         change.set.hashed_password = Some(hash);
         if let Applied::Applied(_) = self.store.update(&stored.id(), change).await? {
             Self::emit(SecurityEvent::PasswordUpgraded, &stored.user, context);

@@ -2,8 +2,8 @@
 
 use crate::{
     Applied, Change, Context, EmailAddress, EndSessions, Failure, MessageKind, Notice, Password,
-    PasswordHash, PasswordOwner, RequestError, ResetPasswordError, SecurityEvent, User, UserApi, UserHooks,
-    UserManager, UserOf, UserStore, manager::TokenOwner, normalize_email, token::TokenPurpose,
+    PasswordOwner, RequestError, ResetPasswordError, SecurityEvent, User, UserApi, UserHooks, UserManager,
+    UserOf, UserStore, manager::TokenOwner, normalize_email, token::TokenPurpose,
 };
 
 impl<A: UserApi> UserManager<A> {
@@ -62,7 +62,7 @@ impl<A: UserApi> UserManager<A> {
         .await
         .map_err(ResetPasswordError::InvalidPassword)?;
         let mut change = Change::new(context.now);
-        change.expect.hashed_password = stored.hashed_password().map(PasswordHash::from_stored);
+        change.expect.password_of(&stored.user);
         change.expect.email = normalize_email(stored.email()).ok();
         change.expect.is_active = Some(true);
         change.set.hashed_password = Some(self.hasher.hash(password).await?);
@@ -78,7 +78,10 @@ impl<A: UserApi> UserManager<A> {
                 self.hooks.on_after_reset_password(&stored, context).await;
                 Ok(stored.user)
             }
-            Applied::Stale | Applied::Missing => Err(ResetPasswordError::BadToken),
+            Applied::Stale | Applied::Missing => {
+                SecurityEvent::TokenRefused.emit(Some(&stored.id()), context);
+                Err(ResetPasswordError::BadToken)
+            }
             Applied::EmailTaken | Applied::OwnConflict(_) => {
                 Err(Failure::internal("a reset changes no other column").into())
             }

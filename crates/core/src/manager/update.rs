@@ -116,6 +116,10 @@ impl<A: UserApi> UserManager<A> {
             }
             change.set.email = Some(email);
         }
+        if patch.is_verified == Some(true) {
+            // It is the address that was seen which is confirmed, not one that took its place meanwhile.
+            change.expect.email = normalize_email(user.email()).ok();
+        }
         change.set.is_verified = patch.is_verified.or(change.set.is_verified);
         change.set.is_active = patch.is_active;
         change.set.is_superuser = patch.is_superuser;

@@ -42,13 +42,7 @@ impl<A: UserApi> UserManager<A> {
         let stored = match self.token_owner(TokenPurpose::Verify, token, context).await? {
             TokenOwner::Good(stored) if stored.is_active() && !stored.is_verified() => stored,
             TokenOwner::Good(stored) | TokenOwner::Outdated(stored) => {
-                SecurityEvent::TokenRefused.emit(Some(&stored.id()), context);
-                let confirmed = stored.is_active() && self.was_confirmed(token, &stored, context);
-                return Err(if confirmed {
-                    VerifyError::AlreadyVerified
-                } else {
-                    VerifyError::BadToken
-                });
+                return Err(self.refused(token, &stored, context));
             }
             TokenOwner::Nobody => {
                 SecurityEvent::TokenRefused.emit(None, context);
@@ -66,11 +60,23 @@ impl<A: UserApi> UserManager<A> {
                 self.hooks.on_after_verify(&stored, context).await;
                 Ok(stored.user)
             }
-            Applied::Stale => Err(VerifyError::AlreadyVerified),
-            Applied::Missing => Err(VerifyError::BadToken),
+            Applied::Stale | Applied::Missing => {
+                let now = self.store.find(&stored.id()).await?;
+                Err(self.refused(token, &now.unwrap_or(stored), context))
+            }
             Applied::EmailTaken | Applied::OwnConflict(_) => {
                 Err(Failure::internal("a confirmation changes no other column").into())
             }
+        }
+    }
+
+    /// Why a token does nothing for `user`.
+    fn refused(&self, token: &str, user: &UserOf<A>, context: &Context) -> VerifyError {
+        Self::emit(SecurityEvent::TokenRefused, user, context);
+        if user.is_active() && self.was_confirmed(token, user, context) {
+            VerifyError::AlreadyVerified
+        } else {
+            VerifyError::BadToken
         }
     }
 
