@@ -66,5 +66,9 @@ fn table(backend: DbBackend) -> String {
         table.col(&mut column);
     }
     table.col(ColumnDef::new(Column::FullName).string_len(200).null());
+    if backend == DbBackend::MySql {
+        // Names are written in all scripts, whatever the server takes by itself.
+        table.character_set("utf8mb4");
+    }
     backend.build(&table).sql
 }

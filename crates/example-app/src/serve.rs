@@ -46,11 +46,11 @@ pub(crate) async fn open(settings: &Settings) -> Result<DatabaseConnection, Fail
 }
 
 pub(crate) async fn serve(settings: &Settings) -> Result<(), Failed> {
-    let root = secret::root(settings)?;
     let listener = TcpListener::bind(settings.bind).await?;
     let address = listener.local_addr()?;
     let db = open(settings).await?;
     account::migrate(&db).await?;
+    let root = secret::root(settings)?;
     let (users, wake) = users::users(db.clone(), &root, &public_url(settings, address)?, settings)?;
     users.check().await?;
     users::make_superuser_of(&users, settings).await?;
