@@ -1,1 +1,10 @@
 //! axum-users over HTTP.
+
+mod cross_origin;
+mod errors;
+mod guards;
+mod harness;
+mod login;
+mod mail_tokens;
+mod register;
+mod users;

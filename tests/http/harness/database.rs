@@ -1,0 +1,275 @@
+//! Where the users of a test live.
+
+use std::{
+    env, fs,
+    future::Future,
+    io::{self, Write as _},
+    path::PathBuf,
+    process,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum_users::{
+    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, RequestBody, SeaOrmUsers, SessionStore,
+    UserStore, connect, migrations, sea_orm,
+};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend,
+    sea_query::{ColumnDef, Expr, Table},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::account::{FIRST_NAME, Profile, ProfilePatch, Shown, entity};
+
+/// The user of a database.
+pub(crate) type UserIn<D> = <<D as Database>::Store as UserStore>::User;
+/// The key of a user of a database.
+pub(crate) type IdIn<D> = IdOf<<D as Database>::Store>;
+
+/// A database of a test's own.
+pub(crate) trait Database: Sized + Send + Sync + 'static {
+    type Store: SessionStore + ListUsers + Outbox + Accepts<Self::New> + Accepts<Self::Patch>;
+    type Shown: From<UserIn<Self>> + Serialize + ToSchema + Send + 'static;
+    type New: RequestBody + ToSchema;
+    type Patch: RequestBody + ToSchema;
+
+    /// A new, empty database; `None` where there is no server.
+    fn start() -> impl Future<Output = Option<Self>>;
+
+    fn store(&self) -> Self::Store;
+
+    /// The statements so far; none where the database is not an SQL one.
+    fn statements(&self) -> Statements {
+        Statements::default()
+    }
+
+    /// Drops the database.
+    fn stop(&self) -> impl Future<Output = ()> {
+        async {}
+    }
+}
+
+/// The SQL that was sent.
+#[derive(Clone, Default)]
+pub(crate) struct Statements(Arc<Mutex<Vec<String>>>);
+
+impl Statements {
+    fn push(&self, sql: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(sql.to_owned());
+    }
+
+    /// Takes what was sent since the last call.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(crate) struct InMemory(InMemoryUsers);
+
+impl Database for InMemory {
+    type Store = InMemoryUsers;
+    type Shown = NoExtra;
+    type New = NoExtra;
+    type Patch = NoExtra;
+
+    async fn start() -> Option<Self> {
+        Some(Self(InMemoryUsers::new()))
+    }
+
+    fn store(&self) -> InMemoryUsers {
+        self.0.clone()
+    }
+}
+
+/// A table with columns of the application's own, and what goes with it.
+struct Sql {
+    db: DatabaseConnection,
+    statements: Statements,
+}
+
+impl Sql {
+    async fn open(url: &str) -> Self {
+        let mut db = connect(url).await.expect("the new database can be opened");
+        let backend = db.get_database_backend();
+        let mut table = Table::create();
+        table
+            .table(entity::Entity)
+            .col(ColumnDef::new(entity::Column::Id).uuid().not_null().primary_key());
+        for mut column in migrations::user_columns(backend) {
+            table.col(&mut column);
+        }
+        table
+            .col(
+                ColumnDef::new(entity::Column::FirstName)
+                    .string_len(FIRST_NAME)
+                    .not_null()
+                    .default(""),
+            )
+            .col(
+                ColumnDef::new(entity::Column::Nickname)
+                    .string_len(20)
+                    .unique_key(),
+            )
+            .col(ColumnDef::new(entity::Column::Age).integer());
+        if backend == DbBackend::Sqlite {
+            // The other two look at lengths by themselves.
+            table.check(Expr::cust(format!("length(first_name) <= {FIRST_NAME}")));
+        }
+        db.execute(&table)
+            .await
+            .expect("the table of accounts can be made");
+        migrations::up::<entity::Entity>(&db)
+            .await
+            .expect("the tables beside it can be made");
+        let statements = Statements::default();
+        let log = statements.clone();
+        db.set_metric_callback(move |info| log.push(&info.statement.sql));
+        Self { db, statements }
+    }
+}
+
+macro_rules! accounts {
+    ($database:ty) => {
+        type Store = SeaOrmUsers<entity::Entity>;
+        type Shown = Shown;
+        type New = Profile;
+        type Patch = ProfilePatch;
+
+        fn store(&self) -> Self::Store {
+            SeaOrmUsers::new(self.sql.db.clone())
+        }
+
+        fn statements(&self) -> Statements {
+            self.sql.statements.clone()
+        }
+    };
+}
+
+/// SQLite in memory, over one connection: quick, and without races.
+pub(crate) struct SqliteInMemory {
+    sql: Sql,
+}
+
+impl Database for SqliteInMemory {
+    accounts!(Self);
+
+    async fn start() -> Option<Self> {
+        Some(Self {
+            sql: Sql::open("sqlite::memory:").await,
+        })
+    }
+}
+
+/// SQLite in a file, over several connections.
+pub(crate) struct Sqlite {
+    sql: Sql,
+    pub(crate) folder: PathBuf,
+}
+
+impl Database for Sqlite {
+    accounts!(Self);
+
+    async fn start() -> Option<Self> {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name());
+        fs::create_dir_all(&folder).expect("a folder for the database can be made");
+        let url = format!("sqlite:{}/users.db", folder.display());
+        Some(Self {
+            sql: Sql::open(&url).await,
+            folder,
+        })
+    }
+
+    async fn stop(&self) {
+        let _ = self.sql.db.clone().close().await;
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A database on a server, and how to get rid of it.
+struct OnServer {
+    admin: DatabaseConnection,
+    drop: String,
+}
+
+impl OnServer {
+    /// Makes a database, if there is a server to make it on.
+    async fn make(what: &str, url: &str, drop: &str) -> Option<(Self, Sql)> {
+        let admin = match connect(&url.replace("{}", "")).await {
+            Ok(admin) => admin,
+            Err(error) => {
+                let text = format!(
+                    "SKIPPED: there is no {what} at {}: {error}",
+                    url.replace("{}", "")
+                );
+                assert!(env::var("CI").as_deref() != Ok("true"), "{text}");
+                // Not `eprintln!`: that is captured where a test passes.
+                let _ = writeln!(io::stderr(), "{text}");
+                return None;
+            }
+        };
+        let name = name();
+        admin
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .expect("a database can be made");
+        let sql = Sql::open(&url.replace("{}", &name)).await;
+        let drop = drop.replace("{}", &name);
+        Some((Self { admin, drop }, sql))
+    }
+
+    async fn drop(&self, sql: &Sql) {
+        let _ = sql.db.clone().close().await;
+        let _ = self.admin.execute_unprepared(&self.drop).await;
+        let _ = self.admin.clone().close().await;
+    }
+}
+
+fn name() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::SeqCst);
+    format!("axum_users_http_{}_{count}", process::id())
+}
+
+pub(crate) struct Postgres {
+    sql: Sql,
+    server: OnServer,
+}
+
+impl Database for Postgres {
+    accounts!(Self);
+
+    async fn start() -> Option<Self> {
+        let url = "postgres://postgres@127.0.0.1:5432/{}";
+        let drop = "DROP DATABASE IF EXISTS {} WITH (FORCE)";
+        let (server, sql) = OnServer::make("PostgreSQL", url, drop).await?;
+        Some(Self { sql, server })
+    }
+
+    async fn stop(&self) {
+        self.server.drop(&self.sql).await;
+    }
+}
+
+pub(crate) struct MariaDb {
+    sql: Sql,
+    server: OnServer,
+}
+
+impl Database for MariaDb {
+    accounts!(Self);
+
+    async fn start() -> Option<Self> {
+        let url = "mysql://root@127.0.0.1:3306/{}";
+        let (server, sql) = OnServer::make("MariaDB", url, "DROP DATABASE IF EXISTS {}").await?;
+        Some(Self { sql, server })
+    }
+
+    async fn stop(&self) {
+        self.server.drop(&self.sql).await;
+    }
+}

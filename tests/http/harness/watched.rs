@@ -1,0 +1,160 @@
+//! A store that counts what it is asked, and that can be down.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum_users::{
+    Accepts, Applied, Change, Claim, Compose, EmailKey, IdOf, Inserted, Leased, ListUsers, Message, NewToken,
+    NewUser, Outbox, SessionStore, SetupError, SignedIn, StoreError, Stored, Timestamp, TokenDigest,
+    TokenStored, UserQuery, UserStore,
+};
+
+/// Clones share the counter and the switch.
+#[derive(Clone)]
+pub(crate) struct Watched<S> {
+    inner: S,
+    watch: Arc<Watch>,
+}
+
+#[derive(Default)]
+struct Watch {
+    calls: AtomicUsize,
+    down: AtomicBool,
+}
+
+impl<S> Watched<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self {
+            inner,
+            watch: Arc::default(),
+        }
+    }
+
+    /// How often the store was asked anything.
+    pub(crate) fn calls(&self) -> usize {
+        self.watch.calls.load(Ordering::SeqCst)
+    }
+
+    /// Takes the store down, or up again.
+    pub(crate) fn down(&self, down: bool) {
+        self.watch.down.store(down, Ordering::SeqCst);
+    }
+
+    fn ask(&self) -> Result<&S, StoreError> {
+        self.watch.calls.fetch_add(1, Ordering::SeqCst);
+        if self.watch.down.load(Ordering::SeqCst) {
+            Err(StoreError::unavailable("the database at db.internal is down"))
+        } else {
+            Ok(&self.inner)
+        }
+    }
+}
+
+impl<S: UserStore> UserStore for Watched<S> {
+    type User = S::User;
+    type Columns = S::Columns;
+
+    async fn find(&self, id: &IdOf<S>) -> Result<Option<Stored<S::User>>, StoreError> {
+        self.ask()?.find(id).await
+    }
+
+    async fn find_by_email(&self, email: &EmailKey) -> Result<Option<Stored<S::User>>, StoreError> {
+        self.ask()?.find_by_email(email).await
+    }
+
+    async fn find_by_login(&self, login: &str) -> Result<Option<Stored<S::User>>, StoreError> {
+        self.ask()?.find_by_login(login).await
+    }
+
+    async fn insert(
+        &self,
+        new: NewUser<S::Columns>,
+        compose: Compose<'_, S::User>,
+    ) -> Result<Inserted<S::User>, StoreError> {
+        self.ask()?.insert(new, compose).await
+    }
+
+    async fn update(&self, id: &IdOf<S>, change: Change<S::Columns>) -> Result<Applied<S::User>, StoreError> {
+        self.ask()?.update(id, change).await
+    }
+
+    async fn delete(&self, id: &IdOf<S>) -> Result<bool, StoreError> {
+        self.ask()?.delete(id).await
+    }
+
+    async fn resolve(
+        &self,
+        claim: &Claim<IdOf<S>>,
+        now: Timestamp,
+    ) -> Result<Option<SignedIn<S::User>>, StoreError> {
+        self.ask()?.resolve(claim, now).await
+    }
+
+    async fn enqueue(&self, messages: Vec<Message>, at: Timestamp) -> Result<(), StoreError> {
+        self.ask()?.enqueue(messages, at).await
+    }
+
+    async fn check(&self) -> Result<(), SetupError> {
+        self.ask()?.check().await
+    }
+}
+
+impl<X, S: Accepts<X>> Accepts<X> for Watched<S> {
+    fn columns(value: X) -> S::Columns {
+        S::columns(value)
+    }
+}
+
+impl<S: SessionStore> SessionStore for Watched<S> {
+    async fn insert_token(&self, token: NewToken<IdOf<S>>) -> Result<TokenStored, StoreError> {
+        self.ask()?.insert_token(token).await
+    }
+
+    async fn end_token(&self, digest: &TokenDigest, backend: &str) -> Result<bool, StoreError> {
+        self.ask()?.end_token(digest, backend).await
+    }
+
+    async fn revoke(&self, token_id: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.ask()?.revoke(token_id, until).await
+    }
+
+    async fn purge(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
+        self.ask()?.purge(now, batch).await
+    }
+}
+
+impl<S: ListUsers> ListUsers for Watched<S> {
+    async fn list(&self, query: &UserQuery) -> Result<Vec<S::User>, StoreError> {
+        self.ask()?.list(query).await
+    }
+}
+
+// Mails are read by the test, not by the application: not counted, never down.
+impl<S: Outbox> Outbox for Watched<S> {
+    fn lease(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Vec<Leased>, StoreError>> + Send {
+        self.inner.lease(limit, now, lease)
+    }
+
+    async fn sent(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.sent(id, now).await
+    }
+
+    async fn retry(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.inner.retry(id, at).await
+    }
+
+    async fn give_up(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.give_up(id, now).await
+    }
+}
