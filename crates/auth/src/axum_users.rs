@@ -209,41 +209,49 @@ impl<A: UserApi> AxumUsers<A> {
         finish(api, &schemes)
     }
 
-    /// Documents a guarded handler of the application's own: the security schemes, 401, and 403 where the guard forbids.
+    /// Guards handlers of the application's own, and says so in the document: the security schemes, 401, and 403 where the
+    /// guard forbids. A handler that takes [`CurrentUser`] as well costs no second look-up.
     ///
-    /// ```ignore
-    /// router.routes(users.guarded(Superuser, routes!(statistics)))
     /// ```
-    pub fn guarded<G: Guard<UserOf<A>>, S>(
-        &self,
-        _: G,
-        routes: UtoipaMethodRouter<S>,
-    ) -> UtoipaMethodRouter<S> {
+    /// # use axum_users_auth::{AxumUsers, guard::Superuser};
+    /// # use axum_users_core::UserApi;
+    /// use utoipa_axum::{router::OpenApiRouter, routes};
+    ///
+    /// #[utoipa::path(get, path = "/statistics", responses((status = 200, body = String)))]
+    /// async fn statistics() -> &'static str {
+    ///     "forty-two users"
+    /// }
+    ///
+    /// fn own_routes<A: UserApi>(users: &AxumUsers<A>) -> OpenApiRouter {
+    ///     OpenApiRouter::new().routes(users.guarded(Superuser, routes!(statistics)))
+    /// }
+    /// ```
+    pub fn guarded<G, S>(&self, _: G, routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S>
+    where
+        G: Guard<UserOf<A>>,
+        S: Clone + Send + Sync + 'static,
+    {
         let schemes: Vec<_> = self
             .backends
             .iter()
             .filter(|backend| G::accepts(backend.name()))
             .map(|backend| self.scheme_name(backend))
             .collect();
-        guarded(routes, &schemes, G::FORBIDS, self.style())
+        let (schemas, paths, router) = guarded(routes, &schemes, G::FORBIDS, self.style());
+        (
+            schemas,
+            paths,
+            router.route_layer(from_fn_with_state(self.clone(), admit::<A, G>)),
+        )
     }
 
     /// Lets only those into a router of the application's own whom the guard lets pass.
-    pub fn protect<G: Guard<UserOf<A>>, S: Clone + Send + Sync + 'static>(
-        &self,
-        _: G,
-        router: Router<S>,
-    ) -> Router<S> {
-        router.route_layer(from_fn_with_state(
-            self.clone(),
-            async |State(users): State<Self>, request: Request, next: Next| {
-                let (mut parts, body) = request.into_parts();
-                match CurrentUser::<A, G>::of(&users, &mut parts).await {
-                    Ok(_) => next.run(Request::from_parts(parts, body)).await,
-                    Err(refusal) => refusal.into_response(),
-                }
-            },
-        ))
+    pub fn protect<G, S>(&self, _: G, router: Router<S>) -> Router<S>
+    where
+        G: Guard<UserOf<A>>,
+        S: Clone + Send + Sync + 'static,
+    {
+        router.route_layer(from_fn_with_state(self.clone(), admit::<A, G>))
     }
 
     /// What is known about a request.
@@ -441,6 +449,19 @@ impl<A: UserApi> AxumUsers<A> {
         } else {
             refusal
         }
+    }
+}
+
+/// Lets a request on whose user the guard lets pass.
+async fn admit<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match CurrentUser::<A, G>::of(&users, &mut parts).await {
+        Ok(_) => next.run(Request::from_parts(parts, body)).await,
+        Err(refusal) => refusal.into_response(),
     }
 }
 

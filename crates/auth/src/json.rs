@@ -120,7 +120,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// An answer that is neither stored nor sniffed.
-pub(crate) fn no_store(mut response: Response) -> Response {
+pub fn no_store(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(

@@ -97,6 +97,7 @@ pub struct Refusal {
     status: StatusCode,
     code: Cow<'static, str>,
     detail: Detail,
+    reason_code: Option<Cow<'static, str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     style: ErrorStyle,
 }
@@ -181,6 +182,13 @@ impl Refusal {
         self
     }
 
+    /// Adds a stable code of the reason, for programs: `too_short`.
+    #[must_use]
+    pub fn with_reason_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.reason_code = Some(code.into());
+        self
+    }
+
     /// Adds a header to the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -218,6 +226,11 @@ impl Refusal {
         }
     }
 
+    /// The stable code of the reason, where there is one.
+    pub fn reason_code(&self) -> Option<&str> {
+        self.reason_code.as_deref()
+    }
+
     /// The fields at fault; empty unless the request was [`invalid`](Self::invalid).
     pub fn errors(&self) -> &[FieldError] {
         match &self.detail {
@@ -253,7 +266,12 @@ impl Refusal {
             },
         };
         if full {
-            json(&ErrorModel { detail, code: code() })
+            let reason_code = self.reason_code.as_deref().map(str::to_owned);
+            json(&ErrorModel {
+                detail,
+                code: code(),
+                reason_code,
+            })
         } else {
             json(&FastApiErrorModel { detail })
         }
@@ -264,6 +282,7 @@ impl Refusal {
             status,
             code,
             detail,
+            reason_code: None,
             headers: Vec::new(),
             style: ErrorStyle::default(),
         }

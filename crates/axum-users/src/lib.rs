@@ -3,6 +3,8 @@
 pub use axum;
 pub use utoipa;
 pub use utoipa_axum;
+pub use uuid;
+pub use validator;
 
 pub use axum_users_auth::{
     AxumUsers, Backend, BodyLimit, CROSS_ORIGIN_REQUEST, CurrentUser, ErrorStyle, Refusal, RequestContext,
@@ -14,14 +16,16 @@ pub use axum_users_auth::{
     transport::{BearerTransport, CookieTransport},
 };
 pub use axum_users_core::*;
-pub use axum_users_routers::{
-    auth_router, register_router, reset_password_router, user_list_router, users_router, verify_router,
-};
 #[cfg(feature = "mail")]
 pub use axum_users_mail as mail;
 #[cfg(feature = "sea-orm")]
 pub use axum_users_migrations as migrations;
+pub use axum_users_routers::{
+    auth_router, register_router, reset_password_router, user_list_router, users_router, verify_router,
+};
 #[cfg(feature = "sea-orm")]
-pub use axum_users_sea_orm::{self as sea_orm_store, SeaOrmUsers, UserEntity, UsersApi, connect, user_entity};
+pub use axum_users_sea_orm::{
+    self as sea_orm_store, SeaOrmUsers, UserEntity, UsersApi, connect, connect_options, user_entity,
+};
 #[cfg(feature = "sea-orm")]
 pub use sea_orm;

@@ -3,7 +3,7 @@
 use axum::{Extension, http::StatusCode, middleware::map_response};
 use axum_users_auth::{
     AxumUsers, CROSS_ORIGIN_REQUEST, Refusal,
-    json::JsonObject,
+    json::{JsonObject, no_store},
     openapi::{ErrorDoc, Route},
     refusal::{FieldError, Segment, Source, restyle},
 };
@@ -91,6 +91,7 @@ where
 {
     router
         .layer(map_response(restyle(users.style())))
+        .layer(map_response(async |response| no_store(response)))
         .layer(Extension(users.limit()))
         .with_state(users.clone())
 }

@@ -32,7 +32,7 @@ fn coded(code: &'static str) -> Refusal {
 }
 
 fn password(code: &'static str, why: InvalidPassword) -> Refusal {
-    coded(code).with_reason(why.reason)
+    coded(code).with_reason(why.reason).with_reason_code(why.code)
 }
 
 fn denied(denied: Denied) -> Refusal {

@@ -14,6 +14,10 @@ pub struct ErrorModel {
     /// The stable code of the error, always a string.
     #[schema(example = "LOGIN_BAD_CREDENTIALS")]
     pub code: String,
+    /// The stable code of the reason, where there is one: why a password was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "too_short", nullable = false)]
+    pub reason_code: Option<String>,
 }
 
 /// What `detail` of an [`ErrorModel`] holds.
