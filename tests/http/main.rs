@@ -7,4 +7,6 @@ mod harness;
 mod login;
 mod mail_tokens;
 mod register;
+mod security_log;
 mod users;
+mod work;
