@@ -237,11 +237,11 @@ impl<A: UserApi> AxumUsers<A> {
             .filter(|backend| G::accepts(backend.name()))
             .map(|backend| self.scheme_name(backend))
             .collect();
-        let (schemas, paths, router) = guarded(routes, &schemes, G::FORBIDS, self.style());
+        let (types, paths, handlers) = guarded(routes, &schemes, G::FORBIDS, self.style());
         (
-            schemas,
+            types,
             paths,
-            router.route_layer(from_fn_with_state(self.clone(), admit::<A, G>)),
+            handlers.route_layer(from_fn_with_state(self.clone(), admit::<A, G>)),
         )
     }
 
