@@ -15,9 +15,8 @@ use axum::{
     serve::ListenerExt,
 };
 use axum_users::{
-    Refusal, SetupError, SystemClock,
+    Refusal, SetupError, SystemClock, connect_options,
     mail::{MailWorker, Mailer},
-    sea_orm_store::connect_options,
 };
 use sea_orm::{Database, DatabaseConnection};
 use tokio::{

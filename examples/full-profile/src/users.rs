@@ -2,9 +2,8 @@
 
 use axum_users::{
     Active, AxumUsers, Backend, BearerTransport, CookieTransport, DatabaseStrategy, EmailAddress, ErrorStyle,
-    JwtStrategy, Password, RegisterError, Registration, SeaOrmUsers, Secrets, UserManager,
-    sea_orm::DatabaseConnection,
-    sea_orm_store::{UsersApi, users},
+    JwtStrategy, Password, RegisterError, Registration, SeaOrmUsers, Secrets, UserManager, UsersApi,
+    sea_orm::DatabaseConnection, sea_orm_store::users,
 };
 
 use crate::{Failed, settings::Settings, tokens_file::TokensFile};
