@@ -427,11 +427,11 @@ impl<S> Route<S> {
         self
     }
 
-    /// Checks its body: may refuse with 413, 415 and 422.
+    /// Checks what it is given: may refuse with 422, and its body with 413 and 415.
     #[must_use]
     pub fn validates(mut self) -> Self {
         self.validates = true;
-        self.fails_with(&[TOO_LARGE, WRONG_MEDIA_TYPE])
+        self
     }
 
     /// Needs the store: may refuse with 503.
@@ -468,6 +468,7 @@ impl<S> From<Route<S>> for UtoipaMethodRouter<S> {
         // An empty list says that the route is public, also where the app secures its whole document.
         operation.security.get_or_insert_default();
         let mut body = None;
+        let reads_body = !route.bodies.is_empty();
         for (media_type, typed) in route.bodies {
             if typed.owner == Owner::Operation {
                 body = Some(writer.names.own_body());
@@ -495,6 +496,10 @@ impl<S> From<Route<S>> for UtoipaMethodRouter<S> {
             writer.error(&mut responses, error);
         }
         if route.validates {
+            if reads_body {
+                writer.error(&mut responses, &TOO_LARGE);
+                writer.error(&mut responses, &WRONG_MEDIA_TYPE);
+            }
             writer.validation(&mut responses);
         }
         for (status, name, description) in route.headers {

@@ -410,3 +410,16 @@ async fn documented_routes_answer() {
     assert_eq!(response.status(), 200);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "null");
 }
+
+#[test]
+fn only_a_body_can_be_too_long_or_of_a_wrong_type() {
+    let statuses = |route: Route<()>| {
+        let document = serde_json::to_value(router(route).into_openapi()).unwrap();
+        let responses = &document["paths"]["/x"]["post"]["responses"];
+        let statuses: Vec<_> = responses.as_object().unwrap().keys().cloned().collect();
+        statuses.join(" ")
+    };
+    let route = || Route::post("/x", answer::<()>).validates();
+    assert_eq!(statuses(route()), "422");
+    assert_eq!(statuses(route().accepts::<UserCreate>()), "413 415 422");
+}
