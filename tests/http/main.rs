@@ -6,6 +6,7 @@ mod guards;
 mod harness;
 mod login;
 mod mail_tokens;
+mod openapi;
 mod register;
 mod security_log;
 mod users;
