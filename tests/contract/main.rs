@@ -1,4 +1,8 @@
 //! The contract of stores, on every SQL database.
+#![expect(
+    clippy::expect_used,
+    reason = "where something is not as it must be, the test is to fail"
+)]
 
 use axum_users::{
     SeaOrmUsers, UserStore,

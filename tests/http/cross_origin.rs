@@ -121,7 +121,7 @@ async fn another_site_cannot_sign_its_visitors_in_or_out() {
     let cookie = app.login("cookie", EMAIL).await;
     app.post("/auth/jwt/logout")
         .by(&cookie)
-        .from_elsewhere()
+        .cross_site()
         .await
         .refused(403, CROSS_ORIGIN_REQUEST);
     assert_eq!(app.me(&cookie).await, 200);
@@ -207,14 +207,14 @@ async fn handlers_of_the_application_are_checked_too() {
     app.register(EMAIL).await;
     let (cookie, bearer) = (app.login("cookie", EMAIL).await, app.login("jwt", EMAIL).await);
     for method in ["POST", "PUT", "DELETE"] {
-        let call = || app.call(method, "/act").from_elsewhere();
+        let call = || app.call(method, "/act").cross_site();
         call().by(&cookie).await.refused(403, CROSS_ORIGIN_REQUEST);
         call().by(&bearer).await.is(200);
         // The header says who acts before the cookie does.
         call().by(&bearer).by(&cookie).await.is(200);
     }
-    app.get("/act").from_elsewhere().by(&cookie).await.is(200);
-    let answer = app.post("/maybe").from_elsewhere().by(&cookie).await.is(200);
+    app.get("/act").cross_site().by(&cookie).await.is(200);
+    let answer = app.post("/maybe").cross_site().by(&cookie).await.is(200);
     assert_eq!(answer.body, "false", "to another site nobody is signed in");
 }
 

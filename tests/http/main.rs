@@ -1,4 +1,10 @@
 //! axum-users over HTTP.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "where something is not as it must be, the test is to fail"
+)]
+#![expect(clippy::future_not_send, reason = "a test stays on its thread")]
 
 mod cross_origin;
 mod errors;

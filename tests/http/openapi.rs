@@ -154,6 +154,8 @@ async fn security_schemes_say_where_to_sign_in() {
     }
 }
 
+type Make = fn(&Users<InMemory>) -> OpenApiRouter;
+
 /// Every set of routers, by the bits of a number.
 fn mounted(bits: u32) -> (Router, Value) {
     let store = Watched::new(axum_users::InMemoryUsers::new());
@@ -168,7 +170,7 @@ fn mounted(bits: u32) -> (Router, Value) {
     for backend in users.backends() {
         router = router.nest(&format!("/auth/{}", backend.name()), auth_router(&users, backend));
     }
-    let others: [(&str, fn(&AxumUsers<Api<InMemory>>) -> OpenApiRouter); 5] = [
+    let others: [(&str, Make); 5] = [
         ("/auth", register_router),
         ("/auth", verify_router),
         ("/auth", reset_password_router),
@@ -322,7 +324,7 @@ impl<'a> Stage<'a> {
                 return Some(answer);
             }
             (401, "UNAUTHORIZED") => bare,
-            (403, "CROSS_ORIGIN_REQUEST") => self.signed(bare, path, "cookie").await.from_elsewhere(),
+            (403, "CROSS_ORIGIN_REQUEST") => self.signed(bare, path, "cookie").await.cross_site(),
             (403, "FORBIDDEN") if path == "/users" || path.contains("{id}") => {
                 bare.by(&self.session("token").await)
             }

@@ -1,6 +1,6 @@
 //! Making accounts.
 
-use axum_users::MessageKind;
+use axum_users::{MessageKind, UserManager};
 use serde_json::{Value, json};
 
 use crate::harness::{App, Database, OTHER_PASSWORD, PASSWORD, Wiring, app, on_every_database, wired};
@@ -151,10 +151,14 @@ async fn the_password_is_judged_before_the_address_is_looked_up() {
     let app = app().await;
     app.register("arthur@camelot.bt").await;
     let calls = app.store.calls();
-    for (password, reason) in [
-        ("seven77", "Password should be at least 8 characters"),
-        ("x Arthur@camelot.BT x", "Password should not contain e-mail"),
-        ("password123", "This password is known to everybody"),
+    for (password, code, reason) in [
+        ("seven77", "too_short", "Password should be at least 8 characters"),
+        (
+            "x Arthur@camelot.BT x",
+            "contains_email",
+            "Password should not contain e-mail",
+        ),
+        ("password123", "common", "This password is known to everybody"),
     ] {
         let body = json!({"email": "arthur@camelot.bt", "password": password});
         let answer = app
@@ -167,6 +171,7 @@ async fn the_password_is_judged_before_the_address_is_looked_up() {
             answer.json()["detail"],
             json!({"code": "REGISTER_INVALID_PASSWORD", "reason": reason})
         );
+        assert_eq!(answer.json()["reason_code"], code);
     }
     assert_eq!(app.store.calls(), calls, "the store was not asked");
 }
@@ -370,7 +375,7 @@ async fn the_application_may_refuse_with_its_own_code_and_reason() {
 
 #[tokio::test]
 async fn the_mail_that_confirms_can_go_out_with_the_account() {
-    let app = wired(Wiring::usual().manager(|manager| manager.verify_at_registration())).await;
+    let app = wired(Wiring::usual().manager(UserManager::verify_at_registration)).await;
     app.register("arthur@camelot.bt").await;
     let mails = app.outbox.mails_to("arthur@camelot.bt").await;
     assert_eq!(mails.len(), 1);

@@ -50,6 +50,10 @@ impl Log {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "the life of one user, in which each event has its place"
+)]
 async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
     let app: App<SqliteInMemory> = app().await;
     let merlin = app.superuser("merlin@camelot.bt").await;
@@ -87,7 +91,7 @@ async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
     .await;
     let token = log.of(login(PASSWORD), me, None, &[E::LoggedIn]).await.token();
     log.hide(&token);
-    let elsewhere = app.patch("/users/me").by(&token).json(json!({})).from_elsewhere();
+    let elsewhere = app.patch("/users/me").by(&token).json(json!({})).cross_site();
     log.of(elsewhere, None, None, &[E::CrossOriginRefused])
         .await
         .is(403);

@@ -1,6 +1,6 @@
 //! Users who see and change themselves, and superusers who see and change all.
 
-use axum_users::EndSessions;
+use axum_users::{EndSessions, UserManager};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -337,7 +337,7 @@ async fn a_change_is_made_as_a_whole_or_not_at_all<D: Database>(app: &App<D>) {
     let before = app.shown(&mine).await;
     let bodies = [
         json!({"first_name": "Wart", "email": KAY, "current_password": PASSWORD}),
-        json!({"first_name": "Wart", "password": "short", "current_password": PASSWORD}),
+        json!({"first_name": "Wart", "password": "sh0rt!", "current_password": PASSWORD}),
         json!({"first_name": "Wart", "password": OTHER_PASSWORD, "current_password": "wrong wrong"}),
         json!({"first_name": "Wart", "age": 1000}),
         json!({"first_name": "n".repeat(50), "age": 3}),
@@ -419,7 +419,7 @@ async fn password_and_address_change_only_with_the_present_password() {
     patch(json!({"first_name": "Wart"})).await.is(200);
     patch(json!({"email": EMAIL})).await.is(200);
     for (password, code) in [
-        ("short", "UPDATE_USER_INVALID_PASSWORD"),
+        ("sh0rt!", "UPDATE_USER_INVALID_PASSWORD"),
         ("password123", "UPDATE_USER_INVALID_PASSWORD"),
     ] {
         patch(json!({"password": password, "current_password": PASSWORD}))
@@ -427,7 +427,7 @@ async fn password_and_address_change_only_with_the_present_password() {
             .refused(400, code)
             .hides(password);
     }
-    let loose = app.rewired(Wiring::usual().manager(|manager| manager.insecure_no_current_password()));
+    let loose = app.rewired(Wiring::usual().manager(UserManager::insecure_no_current_password));
     let body = json!({"email": "king@camelot.bt", "password": OTHER_PASSWORD});
     loose.patch("/users/me").by(&session).json(body).await.is(200);
 }
@@ -435,7 +435,7 @@ async fn password_and_address_change_only_with_the_present_password() {
 #[tokio::test]
 async fn sessions_can_be_kept_over_a_new_password_by_name() {
     let app = app().await;
-    let app = app.rewired(Wiring::usual().manager(|manager| manager.insecure_keep_sessions()));
+    let app = app.rewired(Wiring::usual().manager(UserManager::insecure_keep_sessions));
     app.register(EMAIL).await;
     let sessions = app.login_everywhere(EMAIL).await;
     let body = json!({"password": OTHER_PASSWORD, "current_password": PASSWORD});
@@ -593,8 +593,8 @@ async fn an_id_that_is_none_is_an_id_of_nobody() {
 async fn superusers_change_everything_but_the_key() {
     let app = app().await;
     let (id, admin) = (app.user(EMAIL).await, app.admin().await);
-    let path = format!("/users/{id}");
-    let patch = async |body| app.patch(&path).by(&admin).json(body).await.is(200).json();
+    let by_id = format!("/users/{id}");
+    let patch = async |body| app.patch(&by_id).by(&admin).json(body).await.is(200).json();
     let user =
         patch(json!({"is_verified": true, "is_superuser": true, "id": NOBODY, "first_name": "Wart"})).await;
     assert_eq!(
@@ -612,9 +612,9 @@ async fn superusers_change_everything_but_the_key() {
     assert_eq!(json!([user["email"], user["is_verified"]]), json!([EMAIL, true]));
 
     let sessions = app.login_everywhere(EMAIL).await;
-    app.patch(&path)
+    app.patch(&by_id)
         .by(&admin)
-        .json(json!({"password": "short"}))
+        .json(json!({"password": "sh0rt!"}))
         .await
         .refused(400, "UPDATE_USER_INVALID_PASSWORD");
     patch(json!({"password": OTHER_PASSWORD})).await;

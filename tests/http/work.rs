@@ -30,10 +30,10 @@ async fn cost<D: Database>(app: &App<D>, hasher: &PasswordHasher, call: Call) ->
     let before = hasher.counts();
     app.db.statements().take();
     call.await;
-    let mut hashes = hasher.counts();
-    hashes.argon2 -= before.argon2;
-    hashes.bcrypt -= before.bcrypt;
-    (hashes, app.db.statements().take())
+    let mut spent = hasher.counts();
+    spent.argon2 -= before.argon2;
+    spent.bcrypt -= before.bcrypt;
+    (spent, app.db.statements().take())
 }
 
 async fn people<D: Database>(app: &App<D>) {
@@ -104,18 +104,18 @@ async fn an_older_hash_is_replaced_at_the_next_login_and_sessions_stay() {
         .threads(1);
     let hasher = PasswordHasher::new(&harder).unwrap();
     let app = app.rewired(Wiring::usual().hasher(hasher.clone()));
-    let hashes = async |password: &str| {
+    let spent_on = async |password: &str| {
         let before = hasher.counts().argon2;
         app.try_login("jwt", EMAIL, password).await;
         hasher.counts().argon2 - before
     };
     assert_eq!(
-        hashes(OTHER_PASSWORD).await,
+        spent_on(OTHER_PASSWORD).await,
         1,
         "a wrong password upgrades nothing"
     );
-    assert_eq!(hashes(PASSWORD).await, 2);
-    assert_eq!(hashes(PASSWORD).await, 1);
+    assert_eq!(spent_on(PASSWORD).await, 2);
+    assert_eq!(spent_on(PASSWORD).await, 1);
     assert_eq!(app.me(&session).await, 200);
     app.reset(&reset, "a new password")
         .await

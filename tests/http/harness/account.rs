@@ -1,4 +1,8 @@
 //! A user table with columns of the application's own, as an application writes it.
+#![expect(
+    clippy::option_option,
+    reason = "absent, `null` and a value are three things in a patch"
+)]
 
 use axum_users::{sea_orm, user_entity};
 use sea_orm::DeriveIntoActiveModel;

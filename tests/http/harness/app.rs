@@ -29,7 +29,7 @@ use super::{
 
 pub(crate) const PASSWORD: &str = "excalibur in the lake";
 pub(crate) const OTHER_PASSWORD: &str = "holy hand grenade";
-pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
+pub(crate) const LIFETIME: Duration = Duration::from_hours(1);
 
 /// The names of the backends; each is mounted at `/auth/NAME`.
 pub(crate) const BACKENDS: [&str; 4] = ["jwt", "token", "cookie", "cookie-jwt"];

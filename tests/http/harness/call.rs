@@ -101,7 +101,7 @@ impl Call {
     }
 
     /// As a browser sends it for a page of another site.
-    pub(crate) fn from_elsewhere(self) -> Self {
+    pub(crate) fn cross_site(self) -> Self {
         self.header("origin", "https://evil.example")
             .header("sec-fetch-site", "cross-site")
     }
@@ -126,7 +126,8 @@ impl Call {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes()
+        .fold(String::new(), |all, byte| all + &format!("%{byte:02X}"))
 }
 
 impl IntoFuture for Call {
