@@ -43,23 +43,13 @@ impl Composer {
     /// A mail to nobody, with a token as long as the last real one.
     pub(crate) fn decoy(&self, kind: MessageKind, context: &Context) -> Option<Message> {
         let token = "x".repeat(self.token_len.load(Ordering::Relaxed));
-        self.write(kind, NOBODY, &token, context)
-            .map(Message::into_decoy)
+        self.write(kind, NOBODY, &token, context).map(Message::into_decoy)
     }
 
-    fn write(
-        &self,
-        kind: MessageKind,
-        email: &str,
-        token: &str,
-        context: &Context,
-    ) -> Option<Message> {
+    fn write(&self, kind: MessageKind, email: &str, token: &str, context: &Context) -> Option<Message> {
         let link = self.links.link(kind, token)?;
         let values = Values { link: &link, email };
-        match self
-            .templates
-            .render(context.locale.as_deref(), kind, values)
-        {
+        match self.templates.render(context.locale.as_deref(), kind, values) {
             Ok(mail) => {
                 let message = Message::new(kind, email, mail.subject, mail.text);
                 Some(match mail.html {

@@ -21,11 +21,7 @@ pub(crate) fn build(from: &Mailbox, message: &Message) -> Result<lettre::Message
     if message.subject.contains(char::is_control) {
         return Err(MailError::permanent("subject"));
     }
-    let id = format!(
-        "<{}@{}>",
-        Uuid::new_v4(),
-        ascii_domain(from.email.domain())?
-    );
+    let id = format!("<{}@{}>", Uuid::new_v4(), ascii_domain(from.email.domain())?);
     let builder = lettre::Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to))
@@ -120,12 +116,7 @@ mod tests {
         assert_eq!(mail.subparts[0].ctype.mimetype, "text/plain");
         assert_eq!(mail.subparts[0].get_body().unwrap(), "Schöne\r\nGrüße");
         assert_eq!(mail.subparts[1].ctype.mimetype, "text/html");
-        assert!(
-            mail.subparts[1]
-                .get_body()
-                .unwrap()
-                .contains("Schöne Grüße")
-        );
+        assert!(mail.subparts[1].get_body().unwrap().contains("Schöne Grüße"));
     }
 
     #[test]
@@ -185,8 +176,7 @@ mod tests {
             "\n.\r",
             "\r\r\n\n.",
         ] {
-            let message =
-                Message::new(MessageKind::Other, "ada@example.com", "s", body).with_html(body);
+            let message = Message::new(MessageKind::Other, "ada@example.com", "s", body).with_html(body);
             let bytes = build(&from(), &message).unwrap().formatted();
             for (at, byte) in bytes.iter().enumerate() {
                 match byte {
@@ -201,9 +191,6 @@ mod tests {
     #[test]
     fn domain_of_other_letters_travels_in_ascii() {
         let mail = build(&from(), &message("ada@bücher.example")).unwrap();
-        assert_eq!(
-            mail.envelope().to()[0].to_string(),
-            "ada@xn--bcher-kva.example"
-        );
+        assert_eq!(mail.envelope().to()[0].to_string(), "ada@xn--bcher-kva.example");
     }
 }

@@ -32,11 +32,7 @@ impl MailHooks {
     ///
     /// # Errors
     /// [`SetupError`] where a link or a template is not as it must be.
-    pub fn outbox<O: Outbox>(
-        _store: &O,
-        links: &Links,
-        templates: &Templates,
-    ) -> Result<Self, SetupError> {
+    pub fn outbox<O: Outbox>(_store: &O, links: &Links, templates: &Templates) -> Result<Self, SetupError> {
         Self::new(links, templates, Delivery::Outbox)
     }
 
@@ -48,10 +44,7 @@ impl MailHooks {
     ///
     /// # Errors
     /// [`SetupError`] where a link or a template is not as it must be.
-    pub fn from_memory(
-        links: &Links,
-        templates: &Templates,
-    ) -> Result<(Self, MemoryQueue), SetupError> {
+    pub fn from_memory(links: &Links, templates: &Templates) -> Result<(Self, MemoryQueue), SetupError> {
         let queue = MemoryQueue::default();
         let hooks = Self::new(links, templates, Delivery::Memory(queue.clone()))?;
         Ok((hooks, queue))

@@ -220,10 +220,7 @@ mod tests {
     fn token_cannot_leave_its_place() {
         let links = Links::new("https://example.com").check().unwrap();
         let link = links.link(MessageKind::Verify, "a b\r\n\"<&#").unwrap();
-        assert_eq!(
-            link,
-            "https://example.com/verify#token=a%20b%0D%0A%22%3C%26%23"
-        );
+        assert_eq!(link, "https://example.com/verify#token=a%20b%0D%0A%22%3C%26%23");
     }
 
     #[test]
@@ -247,10 +244,7 @@ mod tests {
             "http://localhost.example.com",
             "http://0.0.0.0",
         ] {
-            assert!(
-                refused(&Links::new(public)).contains("must be https"),
-                "{public}"
-            );
+            assert!(refused(&Links::new(public)).contains("must be https"), "{public}");
             assert!(Links::new(public).insecure_plain_http().check().is_ok());
         }
     }

@@ -6,9 +6,7 @@ use axum_users_core::{Message, SetupError};
 use lettre::message::Mailbox;
 use url::Url;
 
-use crate::{
-    MailError, MailTransport, eml, mail_directory::MailDirectory, smtp::Smtp, smtp_url::SmtpUrl,
-};
+use crate::{MailError, MailTransport, eml, mail_directory::MailDirectory, smtp::Smtp, smtp_url::SmtpUrl};
 
 /// Sends mails by SMTP, or writes them to files while you develop.
 ///
@@ -126,7 +124,5 @@ fn invalid_from() -> SetupError {
 }
 
 fn invalid_url() -> SetupError {
-    SetupError::Invalid(
-        "the url of the mail server must begin with smtp://, smtps:// or file:".into(),
-    )
+    SetupError::Invalid("the url of the mail server must begin with smtp://, smtps:// or file:".into())
 }

@@ -42,20 +42,11 @@ pub trait MailQueue: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`] where that cannot be written down.
-    fn abandon(
-        &self,
-        id: i64,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn abandon(&self, id: i64, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 impl<O: Outbox> MailQueue for O {
-    async fn take(
-        &self,
-        limit: u32,
-        now: Timestamp,
-        lease: Duration,
-    ) -> Result<Vec<Leased>, StoreError> {
+    async fn take(&self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<Leased>, StoreError> {
         self.lease(limit, now, lease).await
     }
 
@@ -129,12 +120,7 @@ impl MemoryQueue {
 }
 
 impl MailQueue for MemoryQueue {
-    async fn take(
-        &self,
-        limit: u32,
-        now: Timestamp,
-        lease: Duration,
-    ) -> Result<Vec<Leased>, StoreError> {
+    async fn take(&self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<Leased>, StoreError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(self.with(|waiting| {
             let due = waiting.mails.iter_mut().filter(|entry| entry.due <= now);
@@ -181,15 +167,9 @@ mod tests {
         let queue = MemoryQueue::default();
         let now = Timestamp::from_secs(0);
         for _ in 0..MOST_IN_MEMORY {
-            assert!(queue.push(
-                Message::new(MessageKind::Other, "a@b.example", "s", "t"),
-                now
-            ));
+            assert!(queue.push(Message::new(MessageKind::Other, "a@b.example", "s", "t"), now));
         }
-        assert!(!queue.push(
-            Message::new(MessageKind::Other, "a@b.example", "s", "t"),
-            now
-        ));
+        assert!(!queue.push(Message::new(MessageKind::Other, "a@b.example", "s", "t"), now));
     }
 
     #[tokio::test]
@@ -197,10 +177,7 @@ mod tests {
         let queue = MemoryQueue::default();
         let now = Timestamp::from_secs(0);
         let lease = Duration::from_mins(1);
-        queue.push(
-            Message::new(MessageKind::Other, "a@b.example", "s", "t"),
-            now,
-        );
+        queue.push(Message::new(MessageKind::Other, "a@b.example", "s", "t"), now);
         assert_eq!(queue.take(10, now, lease).await.unwrap().len(), 1);
         assert!(queue.take(10, now, lease).await.unwrap().is_empty());
         let again = queue.take(10, now.plus(lease), lease).await.unwrap();

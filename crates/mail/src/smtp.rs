@@ -77,8 +77,7 @@ impl Smtp {
             return Err(invalid_certificate());
         }
         let certificate = Certificate::from_pem(pem.as_bytes());
-        self.trusted
-            .push(certificate.map_err(|_| invalid_certificate())?);
+        self.trusted.push(certificate.map_err(|_| invalid_certificate())?);
         self.tls = tls(&self.server, &self.trusted)?;
         Ok(())
     }

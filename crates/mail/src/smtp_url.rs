@@ -39,10 +39,7 @@ impl SmtpUrl {
     pub(crate) fn parse(url: &Url) -> Result<Self, SetupError> {
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| invalid("must name a host"))?;
-        let host = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
             return Err(invalid(
                 "must have no path and no `#`; write special characters of a password percent-encoded",
@@ -93,9 +90,7 @@ fn login(url: &Url) -> Result<Option<Credentials>, SetupError> {
         (user, Some(password)) if !user.is_empty() => {
             Ok(Some(Credentials::new(decoded(user)?, decoded(password)?)))
         }
-        _ => Err(invalid(
-            "must have both a user name and a password, or none",
-        )),
+        _ => Err(invalid("must have both a user name and a password, or none")),
     }
 }
 
@@ -127,11 +122,7 @@ mod tests {
             ),
             ("smtps://mail.example.com", 465, Protection::Implicit),
             ("smtp://localhost?tls=none", 25, Protection::PlainText),
-            (
-                "smtp://127.0.0.1:1025?tls=none",
-                1025,
-                Protection::PlainText,
-            ),
+            ("smtp://127.0.0.1:1025?tls=none", 1025, Protection::PlainText),
             ("smtp://[::1]?tls=none", 25, Protection::PlainText),
             (
                 "smtp://mailpit:1025?tls=insecure-none",
@@ -140,11 +131,7 @@ mod tests {
             ),
         ] {
             let parsed = parse(url).unwrap();
-            assert_eq!(
-                (parsed.port, parsed.protection),
-                (port, protection),
-                "{url}"
-            );
+            assert_eq!((parsed.port, parsed.protection), (port, protection), "{url}");
         }
         assert_eq!(parse("smtp://[::1]?tls=none").unwrap().host, "::1");
     }

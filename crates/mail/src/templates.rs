@@ -107,12 +107,7 @@ impl Templates {
     }
 
     /// Adds the text of one kind of mail in a language: `de` also serves `de-AT`, where that has none of its own.
-    pub fn for_locale(
-        mut self,
-        locale: impl Into<String>,
-        kind: MessageKind,
-        mail: MailTemplate,
-    ) -> Self {
+    pub fn for_locale(mut self, locale: impl Into<String>, kind: MessageKind, mail: MailTemplate) -> Self {
         let locale = locale.into().to_ascii_lowercase();
         self.mails.push((Some(locale), kind, mail));
         self
@@ -215,17 +210,9 @@ impl fmt::Debug for CheckedTemplates {
 }
 
 impl CheckedTemplates {
-    fn add(
-        &mut self,
-        locale: Option<&str>,
-        kind: MessageKind,
-        mail: MailTemplate,
-    ) -> Result<(), SetupError> {
+    fn add(&mut self, locale: Option<&str>, kind: MessageKind, mail: MailTemplate) -> Result<(), SetupError> {
         let invalid = |part: Part, why: &dyn fmt::Display| {
-            SetupError::Invalid(format!(
-                "the mail template {}: {why}",
-                name(locale, kind, part)
-            ))
+            SetupError::Invalid(format!("the mail template {}: {why}", name(locale, kind, part)))
         };
         let parts = [
             (Part::Subject, Some(mail.subject)),
@@ -436,10 +423,7 @@ mod tests {
         for (mail, why) in [
             (MailTemplate::new("s", "{{ link"), "verify/default/text"),
             (MailTemplate::new("s", "{{ link }} {{ nmae }}"), "undefined"),
-            (
-                MailTemplate::new("s", "{{ link | no_such }}"),
-                "unknown filter",
-            ),
+            (MailTemplate::new("s", "{{ link | no_such }}"), "unknown filter"),
             (MailTemplate::new("s", "no link"), "must show the link"),
             (MailTemplate::new(" ", "{{ link }}"), "is empty"),
             (

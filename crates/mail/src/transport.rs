@@ -96,11 +96,7 @@ impl MailError {
 
 impl fmt::Display for MailError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let until = if self.permanent {
-            "for good"
-        } else {
-            "for now"
-        };
+        let until = if self.permanent { "for good" } else { "for now" };
         write!(f, "the mail could not be sent {until}: {}", self.class)?;
         match self.status {
             Some(status) => write!(f, " ({status})"),

@@ -265,9 +265,7 @@ impl<Q: MailQueue, M: MailTransport> MailWorker<Q, M> {
 
     fn is_unmarked(&self, id: i64) -> bool {
         let unmarked = self.unmarked.lock();
-        unmarked
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&id)
+        unmarked.unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
     fn mark(&self, id: i64, written: bool) {

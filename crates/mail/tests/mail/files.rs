@@ -59,9 +59,7 @@ fn odd_urls_and_senders_are_refused_at_the_start() {
         "file:",
         "smtp:",
     ] {
-        let text = Mailer::from_url(url, "a@b.example")
-            .unwrap_err()
-            .to_string();
+        let text = Mailer::from_url(url, "a@b.example").unwrap_err().to_string();
         assert!(!text.contains("hunter2"));
     }
     for from in [

@@ -59,9 +59,7 @@ async fn memory_sends_what_the_hooks_hand_over_and_leaves_out_decoys() {
     };
     assert!(hooks.compose(&notice, &context()).is_empty());
     hooks.on_after_request_verify(&Ada, TOKEN, &context()).await;
-    hooks
-        .on_after_forgot_password(&Ada, TOKEN, &context())
-        .await;
+    hooks.on_after_forgot_password(&Ada, TOKEN, &context()).await;
     assert_eq!(decoys(&hooks, MessageKind::Verify), 0);
     assert_eq!(queue.len(), 3);
 

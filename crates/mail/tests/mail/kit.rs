@@ -5,9 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use axum_users_core::{
-    Clock, Context, Message, MessageKind, Notice, Timestamp, User, UserHooks as _,
-};
+use axum_users_core::{Clock, Context, Message, MessageKind, Notice, Timestamp, User, UserHooks as _};
 use axum_users_mail::{Links, MailError, MailHooks, MailTransport, Templates};
 use tokio::sync::mpsc;
 

@@ -64,10 +64,7 @@ async fn mail_of_an_occasion_reaches_the_server_with_its_link() {
         let mail = mailparse::parse_mail(&received[0].data).unwrap();
         assert_eq!(mail.ctype.mimetype, "multipart/alternative");
         assert_eq!(mail.headers.get_first_value("Subject").unwrap(), subject);
-        assert_eq!(
-            mail.headers.get_first_value("To").unwrap(),
-            "ada@example.org"
-        );
+        assert_eq!(mail.headers.get_first_value("To").unwrap(), "ada@example.org");
         let link = format!("https://app.example.com/{path}#token={TOKEN}");
         assert!(body(&mail, "text/plain").contains(&link));
         let html = body(&mail, "text/html").replace("&#x2f;", "/");
@@ -199,10 +196,7 @@ async fn address_of_other_letters_needs_a_server_that_knows_them() {
         ..Settings::default()
     })
     .await;
-    mailer(&able)
-        .send(&message("ådå@example.org"))
-        .await
-        .unwrap();
+    mailer(&able).send(&message("ådå@example.org")).await.unwrap();
     assert_eq!(able.received()[0].to, ["RCPT TO:<ådå@example.org>"]);
 }
 
@@ -237,8 +231,5 @@ async fn nothing_of_an_attacker_gets_into_the_conversation() {
         text.trim_end(),
         "one\r\n.\r\nMAIL FROM:<eve@evil.example>\r\n.\r\ntwo\r\n.\r\nthree"
     );
-    assert_eq!(
-        server.commands(false),
-        ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"]
-    );
+    assert_eq!(server.commands(false), ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"]);
 }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use axum_users_core::{
-    Applied, Change, Compose, EmailKey, Inserted, Leased, Message, NewUser, Outbox, StoreError,
-    Stored, Timestamp, UserStore,
+    Applied, Change, Compose, EmailKey, Inserted, Leased, Message, NewUser, Outbox, StoreError, Stored,
+    Timestamp, UserStore,
 };
 
 use crate::kit::Ada;
@@ -75,11 +75,7 @@ impl UserStore for Store {
     async fn find_by_email(&self, _: &EmailKey) -> Result<Option<Stored<Ada>>, StoreError> {
         Ok(None)
     }
-    async fn insert(
-        &self,
-        _: NewUser<()>,
-        _: Compose<'_, Ada>,
-    ) -> Result<Inserted<Ada>, StoreError> {
+    async fn insert(&self, _: NewUser<()>, _: Compose<'_, Ada>) -> Result<Inserted<Ada>, StoreError> {
         Ok(Inserted::EmailTaken)
     }
     async fn update(&self, _: &i64, _: Change<()>) -> Result<Applied<Ada>, StoreError> {
@@ -91,12 +87,7 @@ impl UserStore for Store {
 }
 
 impl Outbox for Store {
-    async fn lease(
-        &self,
-        limit: u32,
-        now: Timestamp,
-        lease: Duration,
-    ) -> Result<Vec<Leased>, StoreError> {
+    async fn lease(&self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<Leased>, StoreError> {
         let mut rows = self.answer(&self.down)?;
         let due = rows.iter_mut().filter(|(_, row)| row.due <= now);
         Ok(due

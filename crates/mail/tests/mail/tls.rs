@@ -91,9 +91,7 @@ async fn tls_from_the_first_byte_hides_everything() {
         ..Settings::default()
     })
     .await;
-    let mailer = mailer("smtps", &server)
-        .trust_certificate(&own.pem)
-        .unwrap();
+    let mailer = mailer("smtps", &server).trust_certificate(&own.pem).unwrap();
     mailer.send(&message("ada@example.org")).await.unwrap();
     assert!(server.commands(false).is_empty());
     assert_eq!(server.received().len(), 1);

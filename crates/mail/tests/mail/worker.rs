@@ -46,20 +46,13 @@ impl Random for NoChance {
 #[tokio::test]
 async fn mail_that_keeps_failing_is_given_up_after_ten_tries() {
     let store = full_store(1);
-    let (pocket, clock) = (
-        Pocket::failing(MailError::temporary("test")),
-        TestClock::new(),
-    );
+    let (pocket, clock) = (Pocket::failing(MailError::temporary("test")), TestClock::new());
     let worker = MailWorker::new(store.clone(), pocket, clock.clone()).random(NoChance);
     let mut waited = 0;
     for wait in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600] {
         assert_eq!(worker.run_once().await.unwrap(), 1);
         clock.advance(wait - 1);
-        assert_eq!(
-            worker.run_once().await.unwrap(),
-            0,
-            "too early after {wait}"
-        );
+        assert_eq!(worker.run_once().await.unwrap(), 0, "too early after {wait}");
         clock.advance(1);
         waited += wait;
     }
