@@ -1,6 +1,10 @@
 //! Throw-away databases, full of users and tokens.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use axum_users::{
     Clock, Secret, Secrets, SystemClock, TokenDigest,
@@ -55,6 +59,7 @@ pub(crate) struct Admin {
     connection: PgConnection,
     prefix: String,
     made: Vec<String>,
+    pinned: HashSet<u32>,
 }
 
 impl Admin {
@@ -64,6 +69,7 @@ impl Admin {
             postgres,
             prefix: format!("axum_users_bench_{}", std::process::id()),
             made: Vec::new(),
+            pinned: HashSet::new(),
         })
     }
 
@@ -111,7 +117,7 @@ impl Admin {
         let mut times = HashMap::new();
         for pid in pids {
             let pid = pid.cast_unsigned();
-            if pinned && !pin(pid, CORE) {
+            if pinned && self.pinned.insert(pid) && !pin(pid, CORE) {
                 return Err("the database is not ours to pin: run as its user, or with --unpinned".into());
             }
             // A backend may end between question and look.

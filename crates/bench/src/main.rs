@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
@@ -55,8 +55,8 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// How many interleaved rounds
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=99))]
+    /// How many interleaved rounds of logins, and three times as many of other requests
+    #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u16).range(1..=99))]
     rounds: u16,
 
     /// The server of the database, on this machine; databases are made on it and dropped
@@ -71,9 +71,23 @@ struct Arguments {
     #[arg(long)]
     unpinned: bool,
 
+    /// Measures these parts only
+    #[arg(long, value_enum, value_delimiter = ',')]
+    parts: Vec<Part>,
+
     /// The example application [default: it is built]
     #[arg(long)]
     app: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    Statements,
+    Looks,
+    Logins,
+    Latency,
+    Starts,
+    Memory,
 }
 
 #[derive(Subcommand)]
@@ -129,10 +143,15 @@ fn bench(arguments: &Arguments) -> Result<()> {
         };
         let mut admin = Admin::new(postgres).await?;
         let settings = settings(arguments);
+        let parts = if arguments.parts.is_empty() {
+            Part::value_variants()
+        } else {
+            &arguments.parts
+        };
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let report = tokio::select! {
-            report = timeout(LONGEST, measure(&launcher, &mut admin, settings, cores)) => {
+            report = timeout(LONGEST, measure(&launcher, &mut admin, settings, cores, parts)) => {
                 report.unwrap_or_else(|_| Err("this takes too long".into()))
             }
             _ = interrupt.recv() => Err("interrupted".into()),
@@ -152,9 +171,10 @@ fn bench(arguments: &Arguments) -> Result<()> {
 fn settings(arguments: &Arguments) -> Settings {
     if arguments.quick {
         Settings {
-            rounds: 2,
-            looks: 500,
+            rounds: 4,
+            looks: 300,
             connections: 4,
+            login_rounds: 2,
             logins: 6,
             small: 1_000,
             large: 20_000,
@@ -166,10 +186,11 @@ fn settings(arguments: &Arguments) -> Settings {
         }
     } else {
         Settings {
-            rounds: arguments.rounds.into(),
-            looks: 6_000,
+            rounds: usize::from(arguments.rounds) * 3,
+            looks: 300,
             connections: 4,
-            logins: 40,
+            login_rounds: arguments.rounds.into(),
+            logins: 10,
             small: 1_000,
             large: 1_000_000,
             rate: 400,
@@ -181,7 +202,13 @@ fn settings(arguments: &Arguments) -> Settings {
     }
 }
 
-async fn measure(launcher: &Launcher, admin: &mut Admin, settings: Settings, cores: usize) -> Result<Report> {
+async fn measure(
+    launcher: &Launcher,
+    admin: &mut Admin,
+    settings: Settings,
+    cores: usize,
+    parts: &[Part],
+) -> Result<Report> {
     let machine = Machine::look(cores, launcher.pinned, admin.version().await?);
     let mut stocks = Vec::new();
     for (suffix, rows) in [("small", settings.small), ("large", settings.large)] {
@@ -203,12 +230,17 @@ async fn measure(launcher: &Launcher, admin: &mut Admin, settings: Settings, cor
         figures: Vec::new(),
         statements: Vec::new(),
     };
-    bench.statements().await?;
-    bench.looks().await?;
-    bench.logins().await?;
-    bench.latency().await?;
-    bench.starts().await?;
-    bench.memory().await?;
+    // In this order, whatever the order of the arguments.
+    for part in Part::value_variants().iter().filter(|part| parts.contains(part)) {
+        match part {
+            Part::Statements => bench.statements().await?,
+            Part::Looks => bench.looks().await?,
+            Part::Logins => bench.logins().await?,
+            Part::Latency => bench.latency().await?,
+            Part::Starts => bench.starts().await?,
+            Part::Memory => bench.memory().await?,
+        }
+    }
     let (figures, statements) = (bench.figures, bench.statements);
     Ok(Report {
         machine,

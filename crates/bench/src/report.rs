@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) looks: usize,
     pub(crate) connections: usize,
+    pub(crate) login_rounds: usize,
     pub(crate) logins: usize,
     pub(crate) small: i64,
     pub(crate) large: i64,
@@ -149,12 +150,14 @@ impl Report {
             rounds,
             looks,
             connections,
+            login_rounds,
             logins,
             ..
         } = &self.settings;
         let _ = writeln!(
             text,
-            "medians of {rounds} interleaved rounds of {looks} requests over {connections} connections, or {logins} logins\n"
+            "medians of {rounds} interleaved rounds of {looks} requests over {connections} connections, \
+             and of {login_rounds} rounds of {logins} logins\n"
         );
         let number = |value: f64| format!("{value:.*}", usize::from(value.fract() != 0.0) * 2);
         let mut rows = vec![["", "floor", "axum-users", "unit", "ratio", "expected", ""].map(str::to_owned)];
