@@ -10,22 +10,24 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_users_core::{
-    Authentication, Claim, Context, Failure, IdFor, LoginError, Password, SecurityEvent, SetupError,
-    SignedIn, Timestamp, User, UserApi, UserManager, UserOf, UserStore,
+    Authentication, Claim, Context, Epoch, Failure, IdFor, LoginError, Password, SecurityEvent, SetupError,
+    SignedIn, Timestamp, TokenEvent, User, UserApi, UserManager, UserOf, UserStore,
 };
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::{
     Backend, ErrorStyle, Refusal,
+    background::Background,
     body::BodyLimit,
     context::from_request,
-    current_user::CurrentUser,
-    guard::Guard,
-    openapi::{BackendScheme, FinishError, finish, guarded},
+    current_user::{CurrentUser, Found},
+    guard::{Guard, INSUFFICIENT_SCOPE, Interactive, PERSONAL_TOKEN_REFUSED, check_token},
+    openapi::{BackendScheme, ErrorDoc, FinishError, SchemeNeed, finish, guarded},
     origin::TrustedOrigins,
+    proxies::TrustedProxies,
     refusal::Challenge,
-    strategy::{Grant, IssuedToken},
+    strategy::{Grant, Issue, IssuedToken},
 };
 
 /// The users of a family: the manager, and the backends by which users are signed in.
@@ -36,10 +38,12 @@ pub struct AxumUsers<A: UserApi> {
     manager: Arc<UserManager<A>>,
     backends: Arc<[Backend<A>]>,
     settings: Arc<Settings>,
+    background: Background,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Settings {
+    proxies: TrustedProxies,
     family: Option<String>,
     mount: Option<String>,
     style: ErrorStyle,
@@ -77,6 +81,7 @@ impl<A: UserApi> AxumUsers<A> {
             manager: Arc::new(manager),
             backends,
             settings: Arc::default(),
+            background: Background::default(),
         })
     }
 
@@ -136,6 +141,19 @@ impl<A: UserApi> AxumUsers<A> {
         Ok(self)
     }
 
+    /// Believes a proxy at this address, or in this network (`10.0.0.0/8`), what it says about the client's address in
+    /// `X-Forwarded-For`. The header is read from its right end, as long as who speaks is trusted.
+    ///
+    /// # Errors
+    /// [`SetupError`] for what is neither.
+    ///
+    /// # Security
+    /// Who can connect from there can claim any address.
+    pub fn trust_proxy(mut self, network: &str) -> Result<Self, SetupError> {
+        Arc::make_mut(&mut self.settings).proxies.add(network)?;
+        Ok(self)
+    }
+
     /// What may happen to users, as plain functions.
     pub fn manager(&self) -> &UserManager<A> {
         &self.manager
@@ -187,12 +205,36 @@ impl<A: UserApi> AxumUsers<A> {
         }
     }
 
-    /// What the security schemes of all backends are called in the document.
-    pub fn scheme_names(&self) -> Vec<String> {
+    /// The security schemes of the document by which the guard `G` lets somebody in.
+    pub fn schemes_for<G: Guard<UserOf<A>>>(&self) -> Vec<SchemeNeed> {
+        let scopes = G::scopes();
         self.backends
             .iter()
-            .map(|backend| self.scheme_name(backend))
+            .filter(|backend| G::accepts(backend.name()) && (G::PERSONAL_TOKENS || !backend.is_personal()))
+            .map(|backend| {
+                let mut need = SchemeNeed::new(self.scheme_name(backend));
+                if backend.is_personal() {
+                    need.scopes.clone_from(&scopes);
+                }
+                need
+            })
             .collect()
+    }
+
+    /// The refusals of the document with which the guard `G` keeps out who is signed in.
+    pub fn refusals_of<G: Guard<UserOf<A>>>(&self) -> Vec<ErrorDoc> {
+        let mut refusals = Vec::new();
+        if G::FORBIDS {
+            refusals.push(FORBIDDEN);
+        }
+        if self.backends.iter().any(Backend::is_personal) {
+            refusals.push(if G::PERSONAL_TOKENS {
+                TOO_LITTLE_SCOPE
+            } else {
+                NO_PERSONAL_TOKENS
+            });
+        }
+        refusals
     }
 
     /// Finishes the document of the application once all routers are mounted: operation ids, security schemes, and the
@@ -204,7 +246,14 @@ impl<A: UserApi> AxumUsers<A> {
         let schemes: Vec<_> = self
             .backends
             .iter()
-            .map(|backend| BackendScheme::new(self.scheme_name(backend), backend.transport().scheme()))
+            .map(|backend| {
+                let scheme = BackendScheme::new(self.scheme_name(backend), backend.transport().scheme());
+                if backend.is_personal() {
+                    scheme.without_login()
+                } else {
+                    scheme
+                }
+            })
             .collect();
         finish(api, &schemes)
     }
@@ -231,13 +280,8 @@ impl<A: UserApi> AxumUsers<A> {
         G: Guard<UserOf<A>>,
         S: Clone + Send + Sync + 'static,
     {
-        let schemes: Vec<_> = self
-            .backends
-            .iter()
-            .filter(|backend| G::accepts(backend.name()))
-            .map(|backend| self.scheme_name(backend))
-            .collect();
-        let (types, paths, handlers) = guarded(routes, &schemes, G::FORBIDS, self.style());
+        let (schemes, refusals) = (self.schemes_for::<G>(), self.refusals_of::<G>());
+        let (types, paths, handlers) = guarded(routes, &schemes, &refusals, self.style());
         (
             types,
             paths,
@@ -256,7 +300,7 @@ impl<A: UserApi> AxumUsers<A> {
 
     /// What is known about a request.
     pub fn context(&self, parts: &Parts) -> Context {
-        from_request(self.manager.clock().now(), parts)
+        from_request(self.manager.clock().now(), parts, &self.settings.proxies)
     }
 
     /// Looks whether the wiring holds: the store is reachable and has all that is needed.
@@ -287,12 +331,14 @@ impl<A: UserApi> AxumUsers<A> {
             .await?;
         let id = stored.id();
         let grant = Grant::new(&id, stored.epoch, backend.name(), context);
-        let token = backend
-            .strategy()
-            .issue(grant)
-            .await?
-            .ok_or(LoginError::BadCredentials)?;
-        self.manager.signed_in(&stored, context).await;
+        let token = match backend.strategy().issue(grant).await? {
+            Issue::Issued(token) => token,
+            Issue::NoUser => return Err(LoginError::BadCredentials),
+            Issue::LimitReached => return Err(self.manager.too_many_sessions(&stored, context)),
+        };
+        self.manager
+            .signed_in(&stored, &token.session, token.ended, context)
+            .await;
         Ok(token)
     }
 
@@ -316,23 +362,75 @@ impl<A: UserApi> AxumUsers<A> {
             return Err(self.unauthorized(presented.bad_token));
         };
         self.check_origin(&winner.backend, &parts.method, &parts.headers, &context)?;
+        check_token::<UserOf<A>, (Interactive, G)>(&winner.signed_in.session)?;
         G::check(&winner.signed_in).map_err(|refusal| self.completed(refusal))?;
-        let context = context.with_actor(&winner.signed_in.user.id());
+        let SignedIn { user, session, .. } = &winner.signed_in;
+        let context = context.with_actor(&user.id());
         winner
             .backend
             .strategy()
-            .end(&winner.token, &winner.signed_in.session)
+            .end(&winner.token, session)
             .await
             .map_err(Refusal::from)?;
-        self.manager().signed_out(&winner.signed_in.user, &context).await;
-        let mut response = backend.transport().sign_out();
-        if winner.backend.name() != backend.name() {
-            let other = winner.backend.transport().sign_out();
-            for cookie in other.headers().get_all(header::SET_COOKIE) {
-                response.headers_mut().append(header::SET_COOKIE, cookie.clone());
-            }
+        self.manager().signed_out(user, session, &context).await;
+        Ok(sign_out(backend, &winner.backend))
+    }
+
+    /// Lets the session of `current` live on after all others of its user were ended, at the epoch that holds now.
+    ///
+    /// The answer has headers with a new token, where the strategy cannot keep the old one. The change is made by then, so a
+    /// failure only ends this session as well; it goes to the log.
+    pub async fn keep_session<G>(
+        &self,
+        current: &CurrentUser<A, G>,
+        epoch: Epoch,
+        context: &Context,
+    ) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let found = current.found();
+        let (backend, session) = (&found.backend, &found.signed_in.session);
+        if epoch == session.epoch {
+            return headers;
         }
-        Ok(response)
+        let id = found.signed_in.user.id();
+        let grant = Grant::new(&id, epoch, backend.name(), context);
+        match backend.strategy().carry(&found.token, session, grant).await {
+            Ok(Some(token)) => backend.transport().replace(&token, &mut headers),
+            Ok(None) => {}
+            Err(failure) => tracing::warn!(target: "axum_users", %failure, "a session could not be kept"),
+        }
+        headers
+    }
+
+    /// Waits until all that is written off the path of requests has been written; for a graceful end, and for tests.
+    pub async fn settle(&self) {
+        self.background.settle().await;
+    }
+
+    /// Notes that a token was used, off the path of the request.
+    pub(crate) fn note_use(&self, found: &Arc<Found<A>>, context: &Context) {
+        let strategy = found.backend.strategy();
+        let Some(noted) = strategy.due(&found.signed_in.session, context.now) else {
+            return;
+        };
+        let (users, found, context) = (self.clone(), Arc::clone(found), context.clone());
+        self.background.run(async move {
+            let SignedIn { user, session, .. } = &found.signed_in;
+            match found.backend.strategy().note_use(session, noted).await {
+                Ok(true) if noted.expires_at.is_some() => {
+                    let session = session.clone().until(noted.expires_at);
+                    let event = TokenEvent::Renewed {
+                        user_id: &user.id(),
+                        session: &session,
+                    };
+                    users.manager().tell(event, &context).await;
+                }
+                Ok(_) => {}
+                Err(failure) => {
+                    tracing::warn!(target: "axum_users", %failure, "the use of a token could not be noted");
+                }
+            }
+        });
     }
 
     /// Finds who is signed in, by the backends that `accepts` names, `first` before the others.
@@ -363,12 +461,7 @@ impl<A: UserApi> AxumUsers<A> {
             if let Some(claim) = backend.strategy().read(&token, backend.name(), now).await?
                 && let Some(signed_in) = self.resolve(&claim, now).await?
             {
-                let winner = Winner {
-                    backend: backend.clone(),
-                    token: token.into_owned(),
-                    signed_in,
-                };
-                presented.winner = Some(winner);
+                presented.winner = Some(Found::new(backend.clone(), token.into_owned(), signed_in));
                 return Ok(presented);
             }
         }
@@ -425,20 +518,38 @@ impl<A: UserApi> AxumUsers<A> {
     }
 }
 
+/// The answer to a logout of `backend` by a token of `other`, which may be the same.
+pub(crate) fn sign_out<A: UserApi>(backend: &Backend<A>, other: &Backend<A>) -> Response {
+    let mut response = backend.transport().sign_out();
+    if other.name() != backend.name() {
+        for cookie in other.transport().sign_out().headers().get_all(header::SET_COOKIE) {
+            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        }
+    }
+    response
+}
+
+const FORBIDDEN: ErrorDoc = ErrorDoc::plain(StatusCode::FORBIDDEN, "The user may not do this.");
+
+const NO_PERSONAL_TOKENS: ErrorDoc = ErrorDoc::coded(
+    StatusCode::FORBIDDEN,
+    PERSONAL_TOKEN_REFUSED,
+    "A personal access token is not taken here.",
+);
+
+const TOO_LITTLE_SCOPE: ErrorDoc = ErrorDoc::coded(
+    StatusCode::FORBIDDEN,
+    INSUFFICIENT_SCOPE,
+    "The personal access token lacks a scope that is needed here.",
+);
+
 /// The code of a request with a cookie that another site caused.
 pub const CROSS_ORIGIN_REQUEST: &str = "CROSS_ORIGIN_REQUEST";
 
 /// What a request presented.
 pub(crate) struct Presented<A: UserApi> {
-    pub(crate) winner: Option<Winner<A>>,
+    pub(crate) winner: Option<Found<A>>,
     pub(crate) bad_token: bool,
-}
-
-/// The token that decided, its backend, and whom it stands for.
-pub(crate) struct Winner<A: UserApi> {
-    pub(crate) backend: Backend<A>,
-    pub(crate) token: String,
-    pub(crate) signed_in: SignedIn<UserOf<A>>,
 }
 
 impl<A: UserApi> AxumUsers<A> {
@@ -472,6 +583,7 @@ impl<A: UserApi> Clone for AxumUsers<A> {
             manager: self.manager.clone(),
             backends: self.backends.clone(),
             settings: self.settings.clone(),
+            background: self.background.clone(),
         }
     }
 }

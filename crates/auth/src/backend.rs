@@ -2,9 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use axum_users_core::{IdFor, SetupError, UserApi};
+use axum_users_core::{IdFor, PersonalTokenStore, SetupError, UserApi};
 
-use crate::{strategy::Strategy, transport::Transport};
+use crate::{
+    strategy::{PersonalTokens, Strategy},
+    transport::{BearerTransport, Transport},
+};
 
 /// A way to be signed in: how the token travels, and what it is.
 ///
@@ -13,6 +16,7 @@ pub struct Backend<A: UserApi> {
     name: Arc<str>,
     transport: Arc<dyn Transport>,
     strategy: Arc<dyn Strategy<IdFor<A>>>,
+    personal: bool,
 }
 
 impl<A: UserApi> Backend<A> {
@@ -26,7 +30,30 @@ impl<A: UserApi> Backend<A> {
             name: name.into(),
             transport: Arc::new(transport),
             strategy: Arc::new(strategy),
+            personal: false,
         }
+    }
+
+    /// The backend `personal`: personal access tokens in the `Authorization` header. Name it before others, which would look
+    /// for its tokens in vain. It has no login: `personal_tokens_router` makes its tokens.
+    pub fn personal<S>(tokens: &PersonalTokens<S>) -> Self
+    where
+        S: PersonalTokenStore,
+        PersonalTokens<S>: Strategy<IdFor<A>>,
+    {
+        Self {
+            personal: true,
+            ..Self::new(
+                PersonalTokens::<S>::BACKEND,
+                BearerTransport::without_login(),
+                tokens.clone(),
+            )
+        }
+    }
+
+    /// Whether its tokens are personal access tokens, which no login makes.
+    pub fn is_personal(&self) -> bool {
+        self.personal
     }
 
     /// The name.
@@ -50,8 +77,13 @@ impl<A: UserApi> Backend<A> {
             let text = "a backend is named with 1 to 32 lower-case ASCII letters, digits, `-` and `_`";
             return Err(SetupError::Invalid(text.to_owned()));
         }
+        if !self.personal && &*self.name == PersonalTokens::<()>::BACKEND {
+            let text = "the name `personal` is that of personal access tokens; give the backend another one";
+            return Err(SetupError::Invalid(text.to_owned()));
+        }
         self.transport
             .check()
+            .and_then(|()| self.strategy.check())
             .map_err(|problem| SetupError::Invalid(format!("backend `{}`: {problem}", self.name)))
     }
 }
@@ -62,6 +94,7 @@ impl<A: UserApi> Clone for Backend<A> {
             name: self.name.clone(),
             transport: self.transport.clone(),
             strategy: self.strategy.clone(),
+            personal: self.personal,
         }
     }
 }

@@ -8,8 +8,10 @@ use axum::{
 };
 use axum_users_core::{Context, Timestamp};
 
-/// What is known about a request. The client's address is that of the connection, never one that a header claims.
-pub(crate) fn from_request(now: Timestamp, parts: &Parts) -> Context {
+use crate::proxies::TrustedProxies;
+
+/// What is known about a request. The client's address is that of the connection, or what a trusted proxy says it is.
+pub(crate) fn from_request(now: Timestamp, parts: &Parts, proxies: &TrustedProxies) -> Context {
     let mut context = Context::new(now);
     if let Some(agent) = text(&parts.headers, header::USER_AGENT.as_str()) {
         context = context.with_user_agent(agent);
@@ -21,7 +23,7 @@ pub(crate) fn from_request(now: Timestamp, parts: &Parts) -> Context {
         context = context.with_request_id(id);
     }
     if let Some(ConnectInfo(address)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
-        context = context.with_client_address(address.ip());
+        context = context.with_client_address(proxies.client(address.ip(), &parts.headers));
     }
     context
 }

@@ -1,6 +1,15 @@
 //! Who is calling.
 
-use std::{convert::Infallible, fmt, marker::PhantomData, ops::Deref, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt,
+    marker::PhantomData,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
@@ -8,10 +17,12 @@ use axum::{
 };
 use axum_users_core::{Context, Session, SignedIn, User, UserApi, UserOf};
 
+use zeroize::Zeroizing;
+
 use crate::{
-    AxumUsers, Refusal,
+    AxumUsers, Backend, Refusal,
     axum_users::Presented,
-    guard::{Active, Guard},
+    guard::{Active, Guard, check_token},
 };
 
 /// The user who is signed in, if the guard `G` lets them pass; [`Active`] users by default.
@@ -22,38 +33,49 @@ use crate::{
 ///
 /// The state of the router must yield [`AxumUsers<A>`] by [`FromRef`].
 pub struct CurrentUser<A: UserApi, G = Active> {
-    signed_in: Arc<SignedIn<UserOf<A>>>,
+    found: Arc<Found<A>>,
     guard: PhantomData<fn() -> G>,
 }
 
 impl<A: UserApi, G> CurrentUser<A, G> {
     /// The session by which the user is signed in.
     pub fn session(&self) -> &Session {
-        &self.signed_in.session
+        &self.found.signed_in.session
     }
 
     /// User and session together.
     pub fn signed_in(&self) -> &SignedIn<UserOf<A>> {
-        &self.signed_in
+        &self.found.signed_in
     }
 
     /// The user alone.
     pub fn into_inner(self) -> UserOf<A> {
-        Arc::try_unwrap(self.signed_in).map_or_else(|shared| shared.user.clone(), |signed_in| signed_in.user)
+        match Arc::try_unwrap(self.found) {
+            Ok(found) => found.signed_in.user,
+            Err(shared) => shared.signed_in.user.clone(),
+        }
+    }
+
+    pub(crate) fn found(&self) -> &Found<A> {
+        &self.found
     }
 }
 
-/// What the first look-up of a request found, for the next one in the same request.
-struct Known<A: UserApi> {
-    backend: usize,
-    signed_in: Arc<SignedIn<UserOf<A>>>,
+/// Whom a token stands for, by which backend; kept for the next look-up in the same request.
+pub(crate) struct Found<A: UserApi> {
+    pub(crate) backend: Backend<A>,
+    pub(crate) token: Zeroizing<String>,
+    pub(crate) signed_in: SignedIn<UserOf<A>>,
+    noted: AtomicBool,
 }
 
-impl<A: UserApi> Clone for Known<A> {
-    fn clone(&self) -> Self {
+impl<A: UserApi> Found<A> {
+    pub(crate) fn new(backend: Backend<A>, token: String, signed_in: SignedIn<UserOf<A>>) -> Self {
         Self {
-            backend: self.backend,
-            signed_in: self.signed_in.clone(),
+            backend,
+            token: Zeroizing::new(token),
+            signed_in,
+            noted: AtomicBool::new(false),
         }
     }
 }
@@ -65,38 +87,34 @@ impl<A: UserApi, G: Guard<UserOf<A>>> CurrentUser<A, G> {
     }
 
     async fn find(users: &AxumUsers<A>, parts: &mut Parts) -> Result<Self, Refusal> {
-        let known = parts.extensions.get::<Known<A>>().cloned();
+        let known = parts.extensions.get::<Arc<Found<A>>>().cloned();
         let known = known.filter(|known| G::accepts(&known.signed_in.session.backend));
-        let known = match known {
+        let found = match known {
             Some(known) => known,
             None => Self::look_up(users, parts).await?,
         };
-        if let Some(backend) = users.backends().get(known.backend) {
-            let context = users.context(parts);
-            users.check_origin(backend, &parts.method, &parts.headers, &context)?;
+        let context = users.context(parts);
+        users.check_origin(&found.backend, &parts.method, &parts.headers, &context)?;
+        check_token::<UserOf<A>, G>(&found.signed_in.session)?;
+        G::check(&found.signed_in)?;
+        // A refused request renews nothing, and one request is one use.
+        if !found.noted.swap(true, Ordering::Relaxed) {
+            users.note_use(&found, &context);
         }
-        G::check(&known.signed_in)?;
         Ok(Self {
-            signed_in: known.signed_in,
+            found,
             guard: PhantomData,
         })
     }
 
-    async fn look_up(users: &AxumUsers<A>, parts: &mut Parts) -> Result<Known<A>, Refusal> {
+    async fn look_up(users: &AxumUsers<A>, parts: &mut Parts) -> Result<Arc<Found<A>>, Refusal> {
         let Presented { winner, bad_token } = users.authenticate(&parts.headers, G::accepts, None).await?;
         let Some(winner) = winner else {
             return Err(users.unauthorized(bad_token));
         };
-        let backend = users
-            .backends()
-            .iter()
-            .position(|backend| backend.name() == winner.backend.name());
-        let known = Known {
-            backend: backend.unwrap_or_default(),
-            signed_in: Arc::new(winner.signed_in),
-        };
-        parts.extensions.insert(known.clone());
-        Ok(known)
+        let found = Arc::new(winner);
+        parts.extensions.insert(Arc::clone(&found));
+        Ok(found)
     }
 }
 
@@ -140,14 +158,14 @@ impl<A: UserApi, G> Deref for CurrentUser<A, G> {
     type Target = UserOf<A>;
 
     fn deref(&self) -> &UserOf<A> {
-        &self.signed_in.user
+        &self.found.signed_in.user
     }
 }
 
 impl<A: UserApi, G> Clone for CurrentUser<A, G> {
     fn clone(&self) -> Self {
         Self {
-            signed_in: self.signed_in.clone(),
+            found: Arc::clone(&self.found),
             guard: PhantomData,
         }
     }
@@ -156,7 +174,7 @@ impl<A: UserApi, G> Clone for CurrentUser<A, G> {
 impl<A: UserApi, G> fmt::Debug for CurrentUser<A, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CurrentUser")
-            .field("id", &self.signed_in.user.id())
+            .field("id", &self.found.signed_in.user.id())
             .finish_non_exhaustive()
     }
 }

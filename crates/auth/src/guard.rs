@@ -2,9 +2,10 @@
 
 use std::{fmt, marker::PhantomData};
 
-use axum_users_core::{SignedIn, User};
+use axum::http::StatusCode;
+use axum_users_core::{Session, SessionKind, SignedIn, User};
 
-use crate::refusal::Refusal;
+use crate::refusal::{Challenge, Refusal};
 
 /// Decides whether somebody who is signed in may pass.
 ///
@@ -25,7 +26,7 @@ use crate::refusal::Refusal;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not guard users of type `{U}`",
     label = "not a guard for this family's users",
-    note = "use `Any`, `Active`, `Verified`, `Superuser`, `Via<…>`, a tuple of them, or implement `Guard<{U}>`"
+    note = "use `Any`, `Active`, `Verified`, `Superuser`, `Interactive`, `Scope<…>`, `Via<…>`, a tuple of them, or implement `Guard<{U}>`"
 )]
 pub trait Guard<U>: Send + Sync + 'static {
     /// Refuses who may not pass.
@@ -42,7 +43,40 @@ pub trait Guard<U>: Send + Sync + 'static {
 
     /// Whether the guard refuses some of those who are signed in, so that the document shows 403.
     const FORBIDS: bool = true;
+
+    /// Whether personal access tokens are taken.
+    const PERSONAL_TOKENS: bool = true;
+
+    /// The scopes that a token needs which has scopes at all. Where none is named, such a token is refused.
+    fn scopes() -> Vec<&'static str> {
+        Vec::new()
+    }
 }
+
+/// Refuses a token for what it is: a personal access token where none is taken, or one without a scope that is needed.
+pub(crate) fn check_token<U, G: Guard<U>>(session: &Session) -> Result<(), Refusal> {
+    if session.kind == SessionKind::Personal && !G::PERSONAL_TOKENS {
+        return Err(Refusal::coded(StatusCode::FORBIDDEN, PERSONAL_TOKEN_REFUSED));
+    }
+    let Some(granted) = &session.scopes else {
+        return Ok(());
+    };
+    let needed = G::scopes();
+    if !needed.is_empty() && needed.iter().all(|scope| granted.iter().any(|has| has == scope)) {
+        return Ok(());
+    }
+    Err(Refusal::challenged(
+        StatusCode::FORBIDDEN,
+        INSUFFICIENT_SCOPE,
+        &Challenge::bearer().insufficient_scope(&needed),
+    ))
+}
+
+/// The code of a personal access token where none is taken.
+pub const PERSONAL_TOKEN_REFUSED: &str = "PERSONAL_TOKEN_REFUSED";
+
+/// The code of a token without a scope that is needed.
+pub const INSUFFICIENT_SCOPE: &str = "INSUFFICIENT_SCOPE";
 
 /// Whoever is signed in, active or not.
 #[derive(Debug, Clone, Copy, Default)]
@@ -100,6 +134,73 @@ impl<U: User> Guard<U> for Superuser {
         } else {
             Err(Refusal::forbidden())
         }
+    }
+}
+
+/// People, not machines: personal access tokens are refused with 403.
+///
+/// The routers guard by it what decides over an account: its password, address, sessions and tokens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Interactive;
+
+impl<U: User> Guard<U> for Interactive {
+    fn check(_: &SignedIn<U>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    const FORBIDS: bool = false;
+    const PERSONAL_TOKENS: bool = false;
+}
+
+/// Names scopes, for [`Scope`].
+pub trait ScopeNames: Send + Sync + 'static {
+    /// The names.
+    const NAMES: &'static [&'static str];
+}
+
+/// Those whose token has all scopes that `S` names, or may do all that its user may do.
+///
+/// Put it beside a guard of the user: alone it lets inactive users pass.
+///
+/// ```
+/// use axum_users_auth::guard::{Active, Scope, ScopeNames};
+///
+/// struct ReadOrders;
+/// impl ScopeNames for ReadOrders {
+///     const NAMES: &'static [&'static str] = &["orders:read"];
+/// }
+/// type MayReadOrders = (Active, Scope<ReadOrders>);
+/// ```
+pub struct Scope<S>(PhantomData<fn() -> S>);
+
+impl<S> Scope<S> {
+    /// The guard as a value.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S> Default for Scope<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> fmt::Debug for Scope<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scope")
+    }
+}
+
+impl<U: User, S: ScopeNames> Guard<U> for Scope<S> {
+    fn check(_: &SignedIn<U>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    const FORBIDS: bool = false;
+
+    fn scopes() -> Vec<&'static str> {
+        S::NAMES.to_vec()
     }
 }
 
@@ -166,6 +267,13 @@ macro_rules! tuple_of_guards {
             }
 
             const FORBIDS: bool = $($guard::FORBIDS)||+;
+            const PERSONAL_TOKENS: bool = $($guard::PERSONAL_TOKENS)&&+;
+
+            fn scopes() -> Vec<&'static str> {
+                let mut scopes = Vec::new();
+                $(scopes.extend($guard::scopes());)+
+                scopes
+            }
         }
     };
 }

@@ -2,6 +2,7 @@
 
 mod axum_users;
 mod backend;
+mod background;
 mod body;
 mod context;
 mod current_user;
@@ -11,7 +12,9 @@ pub mod json;
 pub mod login_form;
 pub mod openapi;
 mod origin;
+mod proxies;
 pub mod refusal;
+mod sessions;
 pub mod strategy;
 pub mod transport;
 

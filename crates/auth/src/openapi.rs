@@ -116,7 +116,29 @@ impl ErrorDoc {
     }
 }
 
-const FORBIDDEN: ErrorDoc = ErrorDoc::plain(StatusCode::FORBIDDEN, "The user may not do this.");
+/// A security scheme that lets somebody in, and the scopes that a token of it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchemeNeed {
+    /// What the scheme is called in the document.
+    pub name: String,
+    /// The scopes.
+    pub scopes: Vec<&'static str>,
+}
+
+impl SchemeNeed {
+    /// Any token of this scheme.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            scopes: Vec::new(),
+        }
+    }
+
+    fn requirement(&self) -> SecurityRequirement {
+        SecurityRequirement::new(self.name.clone(), self.scopes.iter().copied())
+    }
+}
 
 const NOT_SIGNED_IN: ErrorDoc = ErrorDoc::plain(
     StatusCode::UNAUTHORIZED,
@@ -442,10 +464,8 @@ impl<S> Route<S> {
 
     /// Lets in who is signed in by any of `schemes`, and refuses others with 401.
     #[must_use]
-    pub fn secured(mut self, schemes: &[String]) -> Self {
-        let alternatives = schemes
-            .iter()
-            .map(|scheme| SecurityRequirement::new(scheme.clone(), Vec::<String>::new()));
+    pub fn secured(mut self, schemes: &[SchemeNeed]) -> Self {
+        let alternatives = schemes.iter().map(SchemeNeed::requirement);
         self.operation
             .security
             .get_or_insert_default()
@@ -535,8 +555,8 @@ impl<S> From<Route<S>> for UtoipaMethodRouter<S> {
 /// Documents that handlers of the application's own are guarded.
 pub(crate) fn guarded<S>(
     (schemas, mut paths, router): UtoipaMethodRouter<S>,
-    names: &[String],
-    forbids: bool,
+    schemes: &[SchemeNeed],
+    refusals: &[ErrorDoc],
     style: ErrorStyle,
 ) -> UtoipaMethodRouter<S> {
     let mut writer = Writer {
@@ -549,14 +569,12 @@ pub(crate) fn guarded<S>(
     };
     for item in paths.paths.values_mut() {
         for (_, operation) in finish::operations(item) {
-            let alternatives = names
-                .iter()
-                .map(|name| SecurityRequirement::new(name.clone(), Vec::<String>::new()));
+            let alternatives = schemes.iter().map(SchemeNeed::requirement);
             operation.security.get_or_insert_default().extend(alternatives);
             let mut responses = BTreeMap::new();
             writer.error(&mut responses, &NOT_SIGNED_IN);
-            if forbids {
-                writer.error(&mut responses, &FORBIDDEN);
+            for refusal in refusals {
+                writer.error(&mut responses, refusal);
             }
             for (status, response) in responses {
                 operation

@@ -35,6 +35,7 @@ pub struct Challenge {
     scheme: &'static str,
     realm: Option<String>,
     error: Option<&'static str>,
+    scopes: Vec<&'static str>,
 }
 
 impl Challenge {
@@ -44,6 +45,7 @@ impl Challenge {
             scheme,
             realm: None,
             error: None,
+            scopes: Vec::new(),
         }
     }
 
@@ -66,13 +68,22 @@ impl Challenge {
         self
     }
 
+    /// Says that the token that was presented lacks one of these scopes (RFC 6750, section 3.1).
+    #[must_use]
+    pub fn insufficient_scope(mut self, scopes: &[&'static str]) -> Self {
+        self.error = Some("insufficient_scope");
+        self.scopes = scopes.to_vec();
+        self
+    }
+
     fn value(&self) -> Option<HeaderValue> {
         let realm = self.realm.as_deref().map(|realm| {
             let quoted = realm.replace('\\', "\\\\").replace('"', "\\\"");
             format!("realm=\"{quoted}\"")
         });
         let error = self.error.map(|error| format!("error=\"{error}\""));
-        let params: Vec<String> = realm.into_iter().chain(error).collect();
+        let scope = (!self.scopes.is_empty()).then(|| format!("scope=\"{}\"", self.scopes.join(" ")));
+        let params: Vec<String> = realm.into_iter().chain(error).chain(scope).collect();
         let value = format!("{} {}", self.scheme, params.join(", "));
         HeaderValue::from_str(value.trim_end()).ok()
     }
@@ -125,6 +136,15 @@ impl Refusal {
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self::with(status, "VALIDATION_ERROR".into(), Detail::Fields(errors))
+    }
+
+    /// Refuses with a code, and says how else to authenticate.
+    pub(crate) fn challenged(status: StatusCode, code: &'static str, challenge: &Challenge) -> Self {
+        let refusal = Self::coded(status, code);
+        match challenge.value() {
+            Some(value) => refusal.with_header(header::WWW_AUTHENTICATE, value),
+            None => refusal,
+        }
     }
 
     /// 401: nobody is signed in, or not any more. Each challenge becomes a `WWW-Authenticate` header.

@@ -3,12 +3,20 @@
 mod database;
 mod jwt;
 mod opaque;
+mod options;
+mod personal;
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
-use axum_users_core::{Claim, Context, Epoch, Failure, Secret, Session, Timestamp};
+use axum_users_core::{Claim, Context, Epoch, Failure, Secret, Session, Timestamp, TokenRecord, TokenUse};
 
-pub use self::{database::DatabaseStrategy, jwt::JwtStrategy, opaque::OpaqueTokens};
+pub use self::{
+    database::DatabaseStrategy,
+    jwt::{JwtStrategy, Revocations},
+    opaque::OpaqueTokens,
+    options::TokenOptions,
+    personal::PersonalTokens,
+};
 
 /// A future in a box, as a trait object needs it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -44,17 +52,25 @@ impl<'a, Id> Grant<'a, Id> {
 #[non_exhaustive]
 pub struct IssuedToken {
     token: Secret,
-    /// How long it is good; `None` for ever.
-    pub lifetime: Option<Duration>,
+    /// The session it begins.
+    pub session: Session,
+    /// How long the client is to keep it: longer than it is good, where its end moves as long as it is used.
+    pub keep: Option<Duration>,
+    /// How many older tokens of the user ended for it.
+    pub ended: u64,
 }
 
 impl IssuedToken {
-    /// A token that is good for `lifetime`.
-    pub fn new(token: String, lifetime: Option<Duration>) -> Self {
-        Self {
+    /// A token that begins `session`.
+    pub fn new(token: String, session: Session) -> Self {
+        let mut issued = Self {
             token: Secret::new(token),
-            lifetime,
-        }
+            session,
+            keep: None,
+            ended: 0,
+        };
+        issued.keep = issued.lifetime();
+        issued
     }
 
     /// The token itself.
@@ -64,15 +80,37 @@ impl IssuedToken {
     pub fn expose(&self) -> &str {
         std::str::from_utf8(self.token.expose()).unwrap_or_default()
     }
+
+    /// How long it is good from its issue on; `None` for ever.
+    pub fn lifetime(&self) -> Option<Duration> {
+        let Session {
+            created_at,
+            expires_at,
+            ..
+        } = self.session;
+        Some(expires_at?.since(created_at?))
+    }
+}
+
+/// How an attempt to issue a token ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Issue {
+    /// Here it is.
+    Issued(IssuedToken),
+    /// The user is gone.
+    NoUser,
+    /// The user has as many tokens as may be.
+    LimitReached,
 }
 
 /// What a token is: how one is made, what it claims, and how it ends.
 ///
 /// A strategy never loads a user: it turns a token into a [`Claim`], which the store resolves. [`JwtStrategy`] and
-/// [`DatabaseStrategy`] are ready; an application may write its own.
+/// [`DatabaseStrategy`] are ready; an application may write its own. What has a default may be left out.
 pub trait Strategy<Id>: fmt::Debug + Send + Sync + 'static {
-    /// Makes a token; `None` where the user is gone.
-    fn issue<'a>(&'a self, grant: Grant<'a, Id>) -> BoxFuture<'a, Result<Option<IssuedToken>, Failure>>;
+    /// Makes a token.
+    fn issue<'a>(&'a self, grant: Grant<'a, Id>) -> BoxFuture<'a, Result<Issue, Failure>>;
 
     /// What a token that was presented to `backend` claims; `None` where it is none of ours, or over.
     ///
@@ -87,4 +125,94 @@ pub trait Strategy<Id>: fmt::Debug + Send + Sync + 'static {
 
     /// Ends a token that has just been found good, with the session it stands for.
     fn end<'a>(&'a self, token: &'a str, session: &'a Session) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Lets a session live on at the epoch of `grant`, after all others of its user were ended.
+    ///
+    /// Answers the token that stands for it from now on, where the old one cannot. By default the session ends as well.
+    fn carry<'a>(
+        &'a self,
+        token: &'a str,
+        session: &'a Session,
+        grant: Grant<'a, Id>,
+    ) -> BoxFuture<'a, Result<Option<IssuedToken>, Failure>> {
+        let _ = (token, session, grant);
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// What is to be written now that the token of `session` was used, if anything is; nothing by default.
+    fn due(&self, session: &Session, now: Timestamp) -> Option<TokenUse> {
+        let _ = (session, now);
+        None
+    }
+
+    /// Writes what was [`due`](Self::due), off the path of the request; false where the token has ended meanwhile.
+    fn note_use<'a>(&'a self, session: &'a Session, noted: TokenUse) -> BoxFuture<'a, Result<bool, Failure>> {
+        let _ = (session, noted);
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    /// The list of sessions, where the strategy keeps one; `None` by default.
+    fn sessions(&self) -> Option<&dyn SessionList<Id>> {
+        None
+    }
+
+    /// What is wrong with the settings, if anything is; asked once, at start-up.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Whose sessions a list is asked about.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SessionOwner<'a, Id> {
+    /// The user.
+    pub user_id: &'a Id,
+    /// The session epoch of the user.
+    pub epoch: Epoch,
+    /// The backend.
+    pub backend: &'a str,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl<'a, Id> SessionOwner<'a, Id> {
+    /// The sessions of this user at `epoch`, of `backend`, as they are at `now`.
+    pub fn new(user_id: &'a Id, epoch: Epoch, backend: &'a str, now: Timestamp) -> Self {
+        Self {
+            user_id,
+            epoch,
+            backend,
+            now,
+        }
+    }
+}
+
+// Derived impls would ask for `Id: Copy`, though only a reference is kept.
+impl<Id> Clone for SessionOwner<'_, Id> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Id> Copy for SessionOwner<'_, Id> {}
+
+/// The sessions of users, as their owners see and end them.
+pub trait SessionList<Id>: Send + Sync {
+    /// The live sessions of a user, the latest first.
+    fn list<'a>(&'a self, owner: SessionOwner<'a, Id>) -> BoxFuture<'a, Result<Vec<TokenRecord>, Failure>>;
+
+    /// Gives a session a name, or takes it away; false if there is no live one with this id.
+    fn rename<'a>(
+        &'a self,
+        owner: SessionOwner<'a, Id>,
+        id: &'a str,
+        name: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<bool, Failure>>;
+
+    /// Ends a session; false if there is none with this id.
+    fn end<'a>(&'a self, owner: SessionOwner<'a, Id>, id: &'a str) -> BoxFuture<'a, Result<bool, Failure>>;
 }

@@ -41,6 +41,13 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// The answer to a logout.
     fn sign_out(&self) -> Response;
 
+    /// Hands the client a token that takes the place of the one it presented, beside an answer that is about something else.
+    ///
+    /// By default the client gets none, and has to log in again.
+    fn replace(&self, token: &IssuedToken, headers: &mut HeaderMap) {
+        let _ = (token, headers);
+    }
+
     /// How a login is answered, for the document.
     fn login_answer(&self) -> LoginAnswer;
 

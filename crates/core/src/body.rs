@@ -1,6 +1,6 @@
 //! From a JSON object to a request body, with an error for every field and no value in any of them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -184,6 +184,37 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// A whole number of seconds, one or more, that may be absent or null.
+    pub(crate) fn seconds(&mut self, field: &'static str) -> Option<Duration> {
+        match self.object.remove(field) {
+            None | Some(Value::Null) => None,
+            Some(value) => match value.as_u64() {
+                Some(seconds) if seconds > 0 => Some(Duration::from_secs(seconds)),
+                _ => {
+                    let error = FieldError::new(field, "invalid", "A whole number of seconds, 1 or more");
+                    self.errors.push(error);
+                    None
+                }
+            },
+        }
+    }
+
+    /// A list of texts that may be absent or null, but not empty.
+    pub(crate) fn texts(&mut self, field: &'static str) -> Option<Vec<String>> {
+        let error = match self.object.remove(field) {
+            None | Some(Value::Null) => return None,
+            Some(Value::Array(items)) if items.is_empty() => {
+                FieldError::new(field, "too_short", "Leave the list out, or name one at least")
+            }
+            Some(value) => match serde_json::from_value(value) {
+                Ok(texts) => return Some(texts),
+                Err(_) => FieldError::invalid_type(field),
+            },
+        };
+        self.errors.push(error);
+        None
     }
 
     /// A boolean that may be absent or null.

@@ -108,6 +108,8 @@ operation_error! {
         BadCredentials: "bad credentials",
         /// The password is right, and the address is not confirmed.
         NotVerified: "the address is not confirmed",
+        /// The password is right, and the user has as many sessions as may be.
+        TokenLimitReached: "the user has as many sessions as may be",
         /// A hook refused.
         Denied(Denied): "refused by the application",
     }
@@ -163,6 +165,22 @@ operation_error! {
         InvalidCurrentPassword: "the current password is wrong or missing",
         /// A hook refused.
         Denied(Denied): "refused by the application",
+        /// The user is gone.
+        Missing: "no such user",
+    }
+}
+
+operation_error! {
+    /// Why a personal access token was not made.
+    PersonalTokenError {
+        /// The present password is absent or wrong.
+        InvalidCurrentPassword: "the current password is wrong or missing",
+        /// The application knows no such scope.
+        UnknownScope: "a scope is not known",
+        /// The token would live longer than the application lets it.
+        TooLong: "the token would live too long",
+        /// The user has as many as may be.
+        LimitReached: "the user has as many personal access tokens as may be",
         /// The user is gone.
         Missing: "no such user",
     }

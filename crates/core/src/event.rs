@@ -38,8 +38,16 @@ pub enum SecurityEvent {
     PasswordUpgraded,
     /// An address was changed.
     EmailChanged,
+    /// One session was ended from another one, by its owner or by a superuser.
+    SessionEnded,
     /// All sessions of a user, or all but one, were ended.
     SessionsEnded,
+    /// A login was refused, since the user has as many sessions as may be.
+    TokenLimitReached,
+    /// A personal access token was made.
+    PersonalTokenCreated,
+    /// A personal access token was ended.
+    PersonalTokenEnded,
     /// A user was deactivated.
     Deactivated,
     /// A user was activated again.
@@ -71,7 +79,11 @@ impl SecurityEvent {
         Self::PasswordChanged,
         Self::PasswordUpgraded,
         Self::EmailChanged,
+        Self::SessionEnded,
         Self::SessionsEnded,
+        Self::TokenLimitReached,
+        Self::PersonalTokenCreated,
+        Self::PersonalTokenEnded,
         Self::Deactivated,
         Self::Reactivated,
         Self::SuperuserGranted,
@@ -96,7 +108,11 @@ impl SecurityEvent {
             Self::PasswordChanged => "password_changed",
             Self::PasswordUpgraded => "password_upgraded",
             Self::EmailChanged => "email_changed",
+            Self::SessionEnded => "session_ended",
             Self::SessionsEnded => "sessions_ended",
+            Self::TokenLimitReached => "token_limit_reached",
+            Self::PersonalTokenCreated => "personal_token_created",
+            Self::PersonalTokenEnded => "personal_token_ended",
             Self::Deactivated => "deactivated",
             Self::Reactivated => "reactivated",
             Self::SuperuserGranted => "superuser_granted",

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, future::Future};
 
-use crate::{Context, EmailAddress, Message, MessageKind, Password, User};
+use crate::{Context, EmailAddress, EndSessions, Message, MessageKind, Password, Session, User};
 
 /// Why a password is not good enough.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -124,6 +124,114 @@ pub struct Updated {
     pub verified: bool,
 }
 
+/// Why sessions ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RevocationReason {
+    /// Their owner logged out, of one or of all.
+    Logout,
+    /// Their owner ended them from another session.
+    ByOwner,
+    /// A superuser or a job ended them.
+    ByAdmin,
+    /// There were as many as may be, and a later one took the place.
+    Limit,
+    /// The password was changed.
+    PasswordChanged,
+    /// The password was set by a mailed token.
+    PasswordReset,
+    /// The user was deactivated.
+    Deactivated,
+    /// The user was removed.
+    Deleted,
+}
+
+impl RevocationReason {
+    /// A short, stable name, fit for a log line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::ByOwner => "by_owner",
+            Self::ByAdmin => "by_admin",
+            Self::Limit => "limit",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
+            Self::Deactivated => "deactivated",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// Which sessions of a user ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Revoked<'a> {
+    /// One.
+    Session {
+        /// Its backend.
+        backend: &'a str,
+        /// The id of its token.
+        token_id: &'a str,
+    },
+    /// A personal access token.
+    PersonalToken {
+        /// Its id.
+        token_id: &'a str,
+    },
+    /// The oldest ones of a backend.
+    Oldest {
+        /// The backend.
+        backend: &'a str,
+        /// How many.
+        count: u64,
+    },
+    /// As many as this says.
+    Many(EndSessions),
+}
+
+/// Something has happened to tokens.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TokenEvent<'a, Id> {
+    /// A session has begun, or a personal access token was made.
+    Issued {
+        /// Whose.
+        user_id: &'a Id,
+        /// The session.
+        session: &'a Session,
+    },
+    /// The end of a session has been moved, since it is in use.
+    Renewed {
+        /// Whose.
+        user_id: &'a Id,
+        /// The session, with its new end.
+        session: &'a Session,
+    },
+    /// Sessions ended before their time.
+    Revoked {
+        /// Whose.
+        user_id: &'a Id,
+        /// Which.
+        which: Revoked<'a>,
+        /// Why.
+        reason: RevocationReason,
+    },
+    /// Tokens that had ended by themselves were removed.
+    Expired {
+        /// How many.
+        count: u64,
+    },
+}
+
+// Derived impls would ask for `Id: Copy`, though only a reference is kept.
+impl<Id> Clone for TokenEvent<'_, Id> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Id> Copy for TokenEvent<'_, Id> {}
+
 /// The application's part in what happens to users.
 ///
 /// Every method has a default that does nothing, so an implementation names only what it needs; `()` is "no hooks", and a
@@ -230,6 +338,14 @@ pub trait UserHooks<U: User>: Send + Sync + 'static {
     /// After a session was ended by its owner.
     fn on_after_logout(&self, user: &U, context: &Context) -> impl Future<Output = ()> + Send {
         let _ = (user, context);
+        async {}
+    }
+
+    /// After something happened to tokens: one was issued, renewed or ended, or expired ones were removed.
+    ///
+    /// Renewals and removals are told off the path of any request.
+    fn on_token(&self, event: TokenEvent<'_, U::Id>, context: &Context) -> impl Future<Output = ()> + Send {
+        let _ = (event, context);
         async {}
     }
 
@@ -356,6 +472,9 @@ macro_rules! tuple_of_hooks {
             }
             async fn on_after_logout(&self, user: &U, context: &Context) {
                 $(self.$index.on_after_logout(user, context).await;)+
+            }
+            async fn on_token(&self, event: TokenEvent<'_, U::Id>, context: &Context) {
+                $(self.$index.on_token(event, context).await;)+
             }
             async fn on_before_update(&self, user: &U, changes: Updated, context: &Context) -> Result<(), Denied> {
                 $(self.$index.on_before_update(user, changes, context).await?;)+

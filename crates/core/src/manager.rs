@@ -3,8 +3,10 @@
 mod delete;
 mod list;
 mod login;
+mod personal_tokens;
 mod register;
 mod reset_password;
+mod sessions;
 mod update;
 mod verify;
 
@@ -17,7 +19,7 @@ use crate::{
     token::{MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
 };
 
-pub use self::{list::Page, login::Authentication};
+pub use self::{list::Page, login::Authentication, personal_tokens::PersonalTokenRules};
 
 /// All that may happen to the users of a family, as plain functions: what the routers call, and what a command line or a job
 /// calls just as well, with the same checks.

@@ -10,9 +10,11 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, Inserted, Leased, ListUsers,
-    Message, NewToken, NewUser, NoExtra, Outbox, Session, SessionStore, SignedIn, StoreError, Stored,
-    Timestamp, TokenDigest, TokenStored, User, UserQuery, UserStore, normalize_email,
+    Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, Inserted, Leased, LimitPolicy,
+    ListUsers, Message, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox,
+    PersonalTokenRecord, PersonalTokenStore, Purged, Session, SessionKind, SessionStore, SignedIn,
+    StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery,
+    UserStore, normalize_email,
 };
 
 /// A user of [`InMemoryUsers`].
@@ -68,10 +70,38 @@ pub struct InMemoryUsers {
 struct Tables {
     users: BTreeMap<EmailKey, MemoryUser>,
     epochs: BTreeMap<Uuid, Epoch>,
-    tokens: BTreeMap<i64, NewToken<Uuid>>,
+    tokens: BTreeMap<i64, Token>,
+    personal_tokens: BTreeMap<i64, PersonalToken>,
     revoked: BTreeMap<String, Timestamp>,
     outbox: BTreeMap<i64, Row>,
     last_id: i64,
+}
+
+struct Token {
+    new: NewToken<Uuid>,
+    name: Option<String>,
+    last_seen_at: Option<Timestamp>,
+}
+
+impl Token {
+    fn is_of(&self, user_id: &Uuid, backend: &str) -> bool {
+        self.new.user_id == *user_id && self.new.backend == backend
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.new.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+struct PersonalToken {
+    new: NewPersonalToken<Uuid>,
+    last_seen_at: Option<Timestamp>,
+}
+
+impl PersonalToken {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.new.expires_at.is_some_and(|end| end <= now)
+    }
 }
 
 struct Row {
@@ -117,17 +147,67 @@ impl Tables {
     fn end_sessions(&mut self, id: Uuid, which: EndSessions) {
         let spared = match which {
             EndSessions::None => return,
-            EndSessions::All => None,
+            EndSessions::All | EndSessions::Everything => None,
             EndSessions::AllExcept(digest) => Some(digest),
         };
+        if which == EndSessions::Everything {
+            self.personal_tokens.retain(|_, token| token.new.user_id != id);
+        }
         let before = self.epoch(id);
         let epoch = Epoch(before.0 + 1);
         self.epochs.insert(id, epoch);
-        let lives = |token: &NewToken<Uuid>| Some(token.digest) == spared && token.epoch == before;
-        self.tokens.retain(|_, token| token.user_id != id || lives(token));
-        for token in self.tokens.values_mut().filter(|token| token.user_id == id) {
-            token.epoch = epoch;
+        let lives = |token: &Token| Some(token.new.digest) == spared && token.new.epoch == before;
+        self.tokens
+            .retain(|_, token| token.new.user_id != id || lives(token));
+        for token in self.tokens.values_mut().filter(|token| token.new.user_id == id) {
+            token.new.epoch = epoch;
         }
+    }
+
+    /// The tokens of a user of `backend` that are good at `now`, the oldest first.
+    fn live(&self, user_id: &Uuid, backend: &str, now: Timestamp) -> Vec<i64> {
+        let epoch = self.epoch(*user_id);
+        let live = self
+            .tokens
+            .iter()
+            .filter(|(_, token)| token.is_of(user_id, backend))
+            .filter(|(_, token)| token.new.epoch == epoch && !token.is_over(now));
+        let mut ids: Vec<_> = live.map(|(id, token)| (token.new.created_at, *id)).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, id)| id).collect()
+    }
+
+    fn session(&self, opaque: &OpaqueClaim, now: Timestamp) -> Option<SignedIn<MemoryUser>> {
+        let (id, token) = self
+            .tokens
+            .iter()
+            .find(|(_, token)| token.new.digest == opaque.digest)?;
+        let new = &token.new;
+        let good =
+            new.backend == opaque.backend && !token.is_over(now) && new.epoch == self.epoch(new.user_id);
+        let user = self.user(&new.user_id).filter(|_| good)?;
+        let mut session = Session::new(new.backend.clone(), id.to_string(), new.epoch)
+            .since(new.created_at)
+            .until(new.expires_at);
+        session.digest = Some(new.digest);
+        session.last_seen_at = token.last_seen_at;
+        Some(SignedIn::new(user.clone(), session))
+    }
+
+    fn personal_session(&self, opaque: &OpaqueClaim, now: Timestamp) -> Option<SignedIn<MemoryUser>> {
+        let (id, token) = self
+            .personal_tokens
+            .iter()
+            .find(|(_, token)| token.new.digest == opaque.digest)?;
+        let user = self.user(&token.new.user_id).filter(|_| !token.is_over(now))?;
+        let mut session = Session::new(opaque.backend.clone(), id.to_string(), self.epoch(user.id))
+            .since(token.new.created_at)
+            .until(token.new.expires_at);
+        session.kind = SessionKind::Personal;
+        session.digest = Some(token.new.digest);
+        session.last_seen_at = token.last_seen_at;
+        session.scopes.clone_from(&token.new.scopes);
+        Some(SignedIn::new(user.clone(), session))
     }
 
     fn finish(&mut self, id: i64) {
@@ -227,7 +307,8 @@ impl UserStore for InMemoryUsers {
         let mut tables = self.tables();
         let before = tables.users.len();
         tables.users.retain(|_, user| user.id != *id);
-        tables.tokens.retain(|_, token| token.user_id != *id);
+        tables.tokens.retain(|_, token| token.new.user_id != *id);
+        tables.personal_tokens.retain(|_, token| token.new.user_id != *id);
         tables.epochs.remove(id);
         Ok(tables.users.len() < before)
     }
@@ -239,32 +320,17 @@ impl UserStore for InMemoryUsers {
     ) -> Result<Option<SignedIn<MemoryUser>>, StoreError> {
         let tables = self.tables();
         Ok(match claim {
-            Claim::Subject(subject) | Claim::Stateless(subject) if subject.expires_at <= now => None,
+            Claim::Subject(subject) | Claim::Stateless(subject) if subject.session.is_over(now) => None,
             Claim::Stateless(subject) => tables
                 .user(&subject.user_id)
-                .map(|user| SignedIn::by_subject(user.clone(), subject)),
+                .map(|user| SignedIn::new(user.clone(), subject.session.clone())),
             Claim::Subject(subject) => tables
                 .user(&subject.user_id)
-                .filter(|user| tables.epoch(user.id) == subject.epoch)
-                .filter(|_| !tables.revoked.contains_key(&subject.token_id))
-                .map(|user| SignedIn::by_subject(user.clone(), subject)),
-            Claim::Digest(opaque) => {
-                let token = tables
-                    .tokens
-                    .iter()
-                    .find(|(_, token)| token.digest == opaque.digest);
-                token
-                    .filter(|(_, token)| token.backend == opaque.backend)
-                    .filter(|(_, token)| token.expires_at.is_none_or(|end| end > now))
-                    .filter(|(_, token)| token.epoch == tables.epoch(token.user_id))
-                    .and_then(|(id, token)| {
-                        let mut session = Session::new(token.backend.clone(), id.to_string());
-                        session.digest = Some(token.digest);
-                        session.created_at = Some(token.created_at);
-                        session.expires_at = token.expires_at;
-                        Some(SignedIn::new(tables.user(&token.user_id)?.clone(), session))
-                    })
-            }
+                .filter(|user| tables.epoch(user.id) == subject.session.epoch)
+                .filter(|_| !tables.revoked.contains_key(&subject.session.token_id))
+                .map(|user| SignedIn::new(user.clone(), subject.session.clone())),
+            Claim::Digest(opaque) => tables.session(opaque, now),
+            Claim::Personal(opaque) => tables.personal_session(opaque, now),
         })
     }
 
@@ -284,9 +350,42 @@ impl SessionStore for InMemoryUsers {
         if tables.user(&token.user_id).is_none() {
             return Ok(TokenStored::NoUser);
         }
+        let mut ended = 0;
+        if let Some(limit) = token.limit {
+            let live = tables.live(&token.user_id, &token.backend, token.created_at);
+            let surplus = (live.len() + 1).saturating_sub(limit.most as usize);
+            if surplus > 0 && (limit.policy == LimitPolicy::Refuse || limit.most == 0) {
+                return Ok(TokenStored::LimitReached);
+            }
+            for id in live.iter().take(surplus) {
+                tables.tokens.remove(id);
+                ended += 1;
+            }
+        }
         let id = tables.next_id();
+        let token = Token {
+            new: token,
+            name: None,
+            last_seen_at: None,
+        };
         tables.tokens.insert(id, token);
-        Ok(TokenStored::Stored(id))
+        Ok(TokenStored::Stored { id, ended })
+    }
+
+    async fn note_use(&self, noted: TokenUse) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let mut live = tables
+            .tokens
+            .values_mut()
+            .filter(|token| token.new.digest == noted.digest && !token.is_over(noted.seen_at));
+        let Some(token) = live.next() else {
+            return Ok(false);
+        };
+        token.last_seen_at = token.last_seen_at.max(Some(noted.seen_at));
+        if let (Some(end), Some(later)) = (token.new.expires_at, noted.expires_at) {
+            token.new.expires_at = Some(end.max(later));
+        }
+        Ok(true)
     }
 
     async fn end_token(&self, digest: &TokenDigest, backend: &str) -> Result<bool, StoreError> {
@@ -294,8 +393,64 @@ impl SessionStore for InMemoryUsers {
         let before = tables.tokens.len();
         tables
             .tokens
-            .retain(|_, token| token.digest != *digest || token.backend != backend);
+            .retain(|_, token| token.new.digest != *digest || token.new.backend != backend);
         Ok(tables.tokens.len() < before)
+    }
+
+    async fn list_tokens(
+        &self,
+        user_id: &Uuid,
+        backend: &str,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<TokenRecord>, StoreError> {
+        let tables = self.tables();
+        let live = tables.live(user_id, backend, now);
+        let latest = live.iter().rev().take(limit as usize);
+        Ok(latest
+            .filter_map(|id| {
+                let token = tables.tokens.get(id)?;
+                let mut record = TokenRecord::new(id.to_string(), backend, token.new.created_at);
+                record.name.clone_from(&token.name);
+                record.last_seen_at = token.last_seen_at;
+                record.expires_at = token.new.expires_at;
+                record.user_agent.clone_from(&token.new.user_agent);
+                record.address = token.new.address;
+                Some(record)
+            })
+            .collect())
+    }
+
+    async fn name_token(
+        &self,
+        user_id: &Uuid,
+        backend: &str,
+        id: &str,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let live = tables.live(user_id, backend, now);
+        let token = row_id(id)
+            .filter(|id| live.contains(id))
+            .and_then(|id| tables.tokens.get_mut(&id));
+        let found = token.is_some();
+        if let Some(token) = token {
+            token.name = name.map(str::to_owned);
+        }
+        Ok(found)
+    }
+
+    async fn end_token_by_id(&self, user_id: &Uuid, backend: &str, id: &str) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let Some(id) = row_id(id) else {
+            return Ok(false);
+        };
+        let is_theirs = tables
+            .tokens
+            .get(&id)
+            .is_some_and(|token| token.is_of(user_id, backend));
+        Ok(is_theirs && tables.tokens.remove(&id).is_some())
     }
 
     async fn revoke(&self, token_id: &str, until: Timestamp) -> Result<(), StoreError> {
@@ -305,30 +460,100 @@ impl SessionStore for InMemoryUsers {
         Ok(())
     }
 
-    async fn purge(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, now: Timestamp, batch: u32) -> Result<Purged, StoreError> {
         let mut tables = self.tables();
         let batch = batch as usize;
-        let tokens: Vec<_> = tables
-            .tokens
+        let expired = tables.tokens.iter().filter(|(_, token)| token.is_over(now));
+        let tokens: Vec<_> = expired.map(|(id, _)| *id).take(batch).collect();
+        let left = batch - tokens.len();
+        let expired = tables
+            .personal_tokens
             .iter()
-            .filter(|(_, token)| token.expires_at.is_some_and(|end| end <= now))
-            .map(|(id, _)| *id)
-            .take(batch)
-            .collect();
-        let marks: Vec<_> = tables
-            .revoked
+            .filter(|(_, token)| token.is_over(now));
+        let personal: Vec<_> = expired.map(|(id, _)| *id).take(left).collect();
+        let left = left - personal.len();
+        let over = tables.revoked.iter().filter(|(_, until)| **until <= now);
+        let marks: Vec<_> = over.map(|(id, _)| id.clone()).take(left).collect();
+        tables.tokens.retain(|id, _| !tokens.contains(id));
+        tables.personal_tokens.retain(|id, _| !personal.contains(id));
+        tables.revoked.retain(|id, _| !marks.contains(id));
+        Ok(Purged::new(
+            (tokens.len() + personal.len()) as u64,
+            marks.len() as u64,
+        ))
+    }
+}
+
+/// The key of a row, as lists show it.
+fn row_id(id: &str) -> Option<i64> {
+    id.parse().ok()
+}
+
+impl PersonalTokenStore for InMemoryUsers {
+    async fn insert_personal_token(&self, token: NewPersonalToken<Uuid>) -> Result<TokenStored, StoreError> {
+        let mut tables = self.tables();
+        if tables.user(&token.user_id).is_none() {
+            return Ok(TokenStored::NoUser);
+        }
+        let theirs = tables.personal_tokens.values();
+        let theirs = theirs.filter(|other| other.new.user_id == token.user_id);
+        let live = theirs.filter(|other| !other.is_over(token.created_at)).count();
+        if live >= token.most as usize {
+            return Ok(TokenStored::LimitReached);
+        }
+        let id = tables.next_id();
+        let token = PersonalToken {
+            new: token,
+            last_seen_at: None,
+        };
+        tables.personal_tokens.insert(id, token);
+        Ok(TokenStored::Stored { id, ended: 0 })
+    }
+
+    async fn note_personal_use(&self, noted: TokenUse) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let mut live = tables
+            .personal_tokens
+            .values_mut()
+            .filter(|token| token.new.digest == noted.digest && !token.is_over(noted.seen_at));
+        let Some(token) = live.next() else {
+            return Ok(false);
+        };
+        token.last_seen_at = token.last_seen_at.max(Some(noted.seen_at));
+        Ok(true)
+    }
+
+    async fn list_personal_tokens(
+        &self,
+        user_id: &Uuid,
+        now: Timestamp,
+    ) -> Result<Vec<PersonalTokenRecord>, StoreError> {
+        let tables = self.tables();
+        let theirs = tables
+            .personal_tokens
             .iter()
-            .filter(|(_, until)| **until <= now)
-            .map(|(id, _)| id.clone())
-            .take(batch.saturating_sub(tokens.len()))
-            .collect();
-        for id in &tokens {
-            tables.tokens.remove(id);
-        }
-        for id in &marks {
-            tables.revoked.remove(id);
-        }
-        Ok((tokens.len() + marks.len()) as u64)
+            .filter(|(_, token)| token.new.user_id == *user_id && !token.is_over(now));
+        Ok(theirs
+            .rev()
+            .map(|(id, token)| {
+                let new = &token.new;
+                let mut record = PersonalTokenRecord::new(id.to_string(), new.name.clone(), new.created_at);
+                record.scopes.clone_from(&new.scopes);
+                record.last_seen_at = token.last_seen_at;
+                record.expires_at = new.expires_at;
+                record
+            })
+            .collect())
+    }
+
+    async fn end_personal_token(&self, user_id: &Uuid, id: &str) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let Some(id) = row_id(id) else {
+            return Ok(false);
+        };
+        let token = tables.personal_tokens.get(&id);
+        let is_theirs = token.is_some_and(|token| token.new.user_id == *user_id);
+        Ok(is_theirs && tables.personal_tokens.remove(&id).is_some())
     }
 }
 

@@ -1,9 +1,11 @@
 //! The small bodies that no application extends.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, Type},
+    openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type, schema::SchemaType},
 };
 
 use crate::{
@@ -44,6 +46,47 @@ pub struct ResetPasswordRequest {
 pub struct CurrentPasswordRequest {
     /// The present password.
     pub current_password: Option<Password>,
+}
+
+/// Asks for a personal access token.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PersonalTokenRequest {
+    /// What its owner calls it: 1 to 100 characters.
+    pub name: String,
+    /// How long it is to be good; `None` for as long as may be.
+    pub lifetime: Option<Duration>,
+    /// What it may be used for; `None` for all that its owner may do.
+    pub scopes: Option<Vec<String>>,
+    /// The present password.
+    pub current_password: Option<Password>,
+}
+
+impl PersonalTokenRequest {
+    /// A token of this name for all that its owner may do, good for as long as may be.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            lifetime: None,
+            scopes: None,
+            current_password: None,
+        }
+    }
+}
+
+const NAME_CHARS: usize = 100;
+
+fn name(text: &str) -> Result<String, FieldError> {
+    let text = text.trim();
+    let chars = text.chars().count();
+    if chars == 0 || chars > NAME_CHARS || text.contains(char::is_control) {
+        return Err(FieldError::new(
+            "name",
+            "length",
+            "A name has 1 to 100 characters, none of them a control character",
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 #[expect(
@@ -95,6 +138,24 @@ impl RequestBody for CurrentPasswordRequest {
         let current_password = fields.optional("current_password", password("current_password"));
         done(fields)?;
         Ok(Self { current_password })
+    }
+}
+
+impl RequestBody for PersonalTokenRequest {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        let mut fields = Fields::new(object);
+        let name = fields.required("name", name);
+        let lifetime = fields.seconds("expires_in");
+        let scopes = fields.texts("scopes");
+        let current_password = fields.optional("current_password", password("current_password"));
+        done(fields)?;
+        name.map(|name| Self {
+            name,
+            lifetime,
+            scopes,
+            current_password,
+        })
+        .ok_or_default()
     }
 }
 
@@ -159,6 +220,43 @@ impl PartialSchema for CurrentPasswordRequest {
     }
 }
 
+impl PartialSchema for PersonalTokenRequest {
+    fn schema() -> RefOr<Schema> {
+        let name = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(NAME_CHARS))
+            .examples(["nightly backup"])
+            .description(Some("What its owner calls it."));
+        let expires_in = ObjectBuilder::new()
+            .schema_type(nullable(Type::Integer))
+            .minimum(Some(1))
+            .description(Some(
+                "After how many seconds it ends; where this is absent, as late as the application lets it.",
+            ));
+        let scope = ObjectBuilder::new().schema_type(Type::String);
+        let scopes = ArrayBuilder::new()
+            .schema_type(nullable(Type::Array))
+            .items(scope)
+            .min_items(Some(1))
+            .description(Some(
+                "What it may be used for; where this is absent, all that its owner may do.",
+            ));
+        object("Asks for a token for a machine.")
+            .property("name", name)
+            .property("expires_in", expires_in)
+            .property("scopes", scopes)
+            .property("current_password", password_schema("The present password."))
+            .required("name")
+            .into()
+    }
+}
+
+fn nullable(kind: Type) -> SchemaType {
+    SchemaType::from_iter([kind, Type::Null])
+}
+
+impl ToSchema for PersonalTokenRequest {}
 impl ToSchema for EmailRequest {}
 impl ToSchema for TokenRequest {}
 impl ToSchema for ResetPasswordRequest {}

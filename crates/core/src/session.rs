@@ -19,40 +19,24 @@ pub enum Claim<Id> {
     Stateless(Subject<Id>),
     /// The token is opaque; a row with its digest says whose it is.
     Digest(OpaqueClaim),
+    /// The token is a personal access token; a row with its digest says whose it is. No epoch ends it.
+    Personal(OpaqueClaim),
 }
 
-/// What a self-contained token says about itself.
+/// What a self-contained token says about itself, or what is kept of a token outside of the store of users.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Subject<Id> {
     /// The user.
     pub user_id: Id,
-    /// The id of the token, by which it can be revoked.
-    pub token_id: String,
-    /// The session epoch at which it was issued.
-    pub epoch: Epoch,
-    /// When it ends.
-    pub expires_at: Timestamp,
-    /// The backend it was read by.
-    pub backend: String,
+    /// The session; good only at its epoch and before its end.
+    pub session: Session,
 }
 
 impl<Id> Subject<Id> {
-    /// What a token of `backend` with this id says about its user.
-    pub fn new(
-        user_id: Id,
-        token_id: impl Into<String>,
-        epoch: Epoch,
-        expires_at: Timestamp,
-        backend: impl Into<String>,
-    ) -> Self {
-        Self {
-            user_id,
-            token_id: token_id.into(),
-            epoch,
-            expires_at,
-            backend: backend.into(),
-        }
+    /// Says that `session` is one of this user.
+    pub fn new(user_id: Id, session: Session) -> Self {
+        Self { user_id, session }
     }
 }
 
@@ -119,6 +103,8 @@ pub struct NewToken<Id> {
     pub user_agent: Option<String>,
     /// The client address it is issued to, where that is kept.
     pub address: Option<IpAddr>,
+    /// How many tokens of this backend the user may have with it.
+    pub limit: Option<TokenLimit>,
 }
 
 impl<Id> NewToken<Id> {
@@ -139,6 +125,168 @@ impl<Id> NewToken<Id> {
             expires_at: None,
             user_agent: None,
             address: None,
+            limit: None,
+        }
+    }
+}
+
+/// How many tokens of one backend a user may have at once. Expired ones do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenLimit {
+    /// How many at most.
+    pub most: u32,
+    /// What happens when there are as many.
+    pub policy: LimitPolicy,
+}
+
+/// What happens when a user who has as many tokens as may be wants another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum LimitPolicy {
+    /// The login is refused.
+    #[default]
+    Refuse,
+    /// The oldest token ends.
+    EndOldest,
+}
+
+/// That a token was used: what is written about it, off the path of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenUse {
+    /// The digest of the token.
+    pub digest: TokenDigest,
+    /// When it was used.
+    pub seen_at: Timestamp,
+    /// The end it is to have from now on; `None` leaves it as it is. An end is never moved forward.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl TokenUse {
+    /// The token with this digest was used.
+    pub fn new(digest: TokenDigest, seen_at: Timestamp) -> Self {
+        Self {
+            digest,
+            seen_at,
+            expires_at: None,
+        }
+    }
+
+    /// Lets the token live until `expires_at`, if it would end before.
+    #[must_use]
+    pub fn renewed_until(mut self, expires_at: Timestamp) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+}
+
+/// A token as its owner sees it in a list. Neither the token nor its digest is part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenRecord {
+    /// The id, unique within its backend.
+    pub id: String,
+    /// The backend.
+    pub backend: String,
+    /// The name that the user gave it.
+    pub name: Option<String>,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_seen_at: Option<Timestamp>,
+    /// When it ends; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// The user agent it was issued to.
+    pub user_agent: Option<String>,
+    /// The client address it was issued to, where that is kept.
+    pub address: Option<IpAddr>,
+}
+
+impl TokenRecord {
+    /// A token of `backend` of which no more than its issue is known.
+    pub fn new(id: impl Into<String>, backend: impl Into<String>, created_at: Timestamp) -> Self {
+        Self {
+            id: id.into(),
+            backend: backend.into(),
+            name: None,
+            created_at,
+            last_seen_at: None,
+            expires_at: None,
+            user_agent: None,
+            address: None,
+        }
+    }
+}
+
+/// A personal access token about to be stored.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NewPersonalToken<Id> {
+    /// The user it speaks for.
+    pub user_id: Id,
+    /// Its digest.
+    pub digest: TokenDigest,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may be used for; `None` for all that its owner may do.
+    pub scopes: Option<Vec<String>>,
+    /// When it is made.
+    pub created_at: Timestamp,
+    /// When it ends; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// How many the user may have with it.
+    pub most: u32,
+}
+
+impl<Id> NewPersonalToken<Id> {
+    /// A token for a user who may have `most` of them, without scopes and without end.
+    pub fn new(
+        user_id: Id,
+        digest: TokenDigest,
+        name: impl Into<String>,
+        created_at: Timestamp,
+        most: u32,
+    ) -> Self {
+        Self {
+            user_id,
+            digest,
+            name: name.into(),
+            scopes: None,
+            created_at,
+            expires_at: None,
+            most,
+        }
+    }
+}
+
+/// A personal access token as its owner sees it in a list. Neither the token nor its digest is part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PersonalTokenRecord {
+    /// The id.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may be used for; `None` for all that its owner may do.
+    pub scopes: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_seen_at: Option<Timestamp>,
+    /// When it ends; `None` for never.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl PersonalTokenRecord {
+    /// A token without scopes and without end that was never used.
+    pub fn new(id: impl Into<String>, name: impl Into<String>, created_at: Timestamp) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            scopes: None,
+            created_at,
+            last_seen_at: None,
+            expires_at: None,
         }
     }
 }
@@ -150,38 +298,82 @@ pub enum EndSessions {
     /// None.
     #[default]
     None,
-    /// All of the user, whatever strategy they are of: the epoch is raised.
+    /// All of the user, whatever strategy they are of: the epoch is raised. Personal access tokens live on.
     All,
+    /// All of the user, and the personal access tokens too.
+    Everything,
     /// All but the opaque token with this digest, which moves on to the new epoch.
     AllExcept(TokenDigest),
+}
+
+/// What somebody is signed in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SessionKind {
+    /// A login.
+    #[default]
+    Login,
+    /// A personal access token, in the hands of a machine.
+    Personal,
 }
 
 /// The session by which somebody is signed in.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Session {
+    /// Whether it began with a login.
+    pub kind: SessionKind,
     /// The backend.
     pub backend: String,
     /// The id of the token: the row's for an opaque one, the `jti` of a JWT.
     pub token_id: String,
     /// The digest of an opaque token; `None` for a self-contained one.
     pub digest: Option<TokenDigest>,
+    /// The session epoch of its user at which it is good.
+    pub epoch: Epoch,
     /// When it was issued, where that is known.
     pub created_at: Option<Timestamp>,
+    /// When it was last noted to be used, where that is kept.
+    pub last_seen_at: Option<Timestamp>,
     /// When it ends; `None` for never.
     pub expires_at: Option<Timestamp>,
+    /// What it may be used for; `None` for all that its user may do.
+    pub scopes: Option<Vec<String>>,
 }
 
 impl Session {
-    /// A session of `backend` by the token with this id.
-    pub fn new(backend: impl Into<String>, token_id: impl Into<String>) -> Self {
+    /// A session of `backend` by the token with this id, good at this epoch, without end.
+    pub fn new(backend: impl Into<String>, token_id: impl Into<String>, epoch: Epoch) -> Self {
         Self {
+            kind: SessionKind::Login,
             backend: backend.into(),
             token_id: token_id.into(),
             digest: None,
+            epoch,
             created_at: None,
+            last_seen_at: None,
             expires_at: None,
+            scopes: None,
         }
+    }
+
+    /// The same session from this moment on.
+    #[must_use]
+    pub fn since(mut self, created_at: Timestamp) -> Self {
+        self.created_at = Some(created_at);
+        self
+    }
+
+    /// The same session until this moment; `None` for ever.
+    #[must_use]
+    pub fn until(mut self, expires_at: impl Into<Option<Timestamp>>) -> Self {
+        self.expires_at = expires_at.into();
+        self
+    }
+
+    /// Whether it is over at `now`.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
     }
 }
 
@@ -198,13 +390,6 @@ pub struct SignedIn<U> {
 impl<U> SignedIn<U> {
     /// `user`, signed in by `session`.
     pub fn new(user: U, session: Session) -> Self {
-        Self { user, session }
-    }
-
-    /// `user`, signed in by the self-contained token that said `subject`.
-    pub fn by_subject<Id>(user: U, subject: &Subject<Id>) -> Self {
-        let mut session = Session::new(subject.backend.clone(), subject.token_id.clone());
-        session.expires_at = Some(subject.expires_at);
         Self { user, session }
     }
 }

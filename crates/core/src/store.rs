@@ -5,7 +5,10 @@ use std::{error::Error, future::Future, time::Duration};
 use crate::{
     EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
     normalize_email,
-    session::{Claim, EndSessions, NewToken, SignedIn, TokenDigest},
+    session::{
+        Claim, EndSessions, NewPersonalToken, NewToken, PersonalTokenRecord, SignedIn, TokenDigest,
+        TokenRecord, TokenUse,
+    },
 };
 
 /// The id type of a store's users.
@@ -285,12 +288,12 @@ pub trait UserStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<SignedIn<Self::User>>, StoreError>> + Send {
         async move {
             match claim {
-                Claim::Stateless(subject) if subject.expires_at <= now => Ok(None),
+                Claim::Stateless(subject) if subject.session.is_over(now) => Ok(None),
                 Claim::Stateless(subject) => Ok(self
                     .find(&subject.user_id)
                     .await?
-                    .map(|stored| SignedIn::by_subject(stored.user, subject))),
-                Claim::Subject(_) | Claim::Digest(_) => Err(StoreError::fault(
+                    .map(|stored| SignedIn::new(stored.user, subject.session.clone()))),
+                Claim::Subject(_) | Claim::Digest(_) | Claim::Personal(_) => Err(StoreError::fault(
                     "this store keeps no sessions; use a strategy that needs none",
                 )),
             }
@@ -338,13 +341,42 @@ pub trait Accepts<X>: UserStore {
 }
 
 /// How an attempt to store a token ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenStored {
-    /// The token is stored under this id.
-    Stored(i64),
+    /// The token is stored.
+    Stored {
+        /// The id of its row.
+        id: i64,
+        /// How many older ones ended for it.
+        ended: u64,
+    },
     /// The user is gone.
     NoUser,
+    /// The user has as many as may be.
+    LimitReached,
+}
+
+/// How many rows a purge removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Purged {
+    /// Expired tokens, personal ones among them.
+    pub tokens: u64,
+    /// Marks of tokens that were ended before their time, and whatever else the store no longer needs.
+    pub others: u64,
+}
+
+impl Purged {
+    /// So many rows of each kind.
+    pub fn new(tokens: u64, others: u64) -> Self {
+        Self { tokens, others }
+    }
+
+    /// All rows.
+    pub fn total(self) -> u64 {
+        self.tokens.saturating_add(self.others)
+    }
 }
 
 /// A store that keeps sessions: opaque tokens, session epochs, and the ids of JWTs that were logged out.
@@ -356,11 +388,14 @@ pub enum TokenStored {
     note = "use `JwtStrategy::stateless`, or a store that implements `SessionStore`"
 )]
 pub trait SessionStore: UserStore {
-    /// Stores a token by its digest.
+    /// Stores a token by its digest, within its limit: exactly, also where many are stored at the same time.
     fn insert_token(
         &self,
         token: NewToken<IdOf<Self>>,
     ) -> impl Future<Output = Result<TokenStored, StoreError>> + Send;
+
+    /// Notes that a token was used; false if it is over, or ended meanwhile. Nothing is written then.
+    fn note_use(&self, noted: TokenUse) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Ends one token of `backend`; false if there was none.
     fn end_token(
@@ -369,12 +404,72 @@ pub trait SessionStore: UserStore {
         backend: &str,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// The live tokens of a user of `backend`, the latest first; at most `limit`.
+    fn list_tokens(
+        &self,
+        user_id: &IdOf<Self>,
+        backend: &str,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<TokenRecord>, StoreError>> + Send;
+
+    /// Gives a token of this user and `backend` a name, or takes it away; false if there is no live one with this id.
+    fn name_token(
+        &self,
+        user_id: &IdOf<Self>,
+        backend: &str,
+        id: &str,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Ends a token of this user and `backend`; false if there is none with this id.
+    fn end_token_by_id(
+        &self,
+        user_id: &IdOf<Self>,
+        backend: &str,
+        id: &str,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// Refuses the token with this id from now on; the mark may be dropped after `until`.
     fn revoke(&self, token_id: &str, until: Timestamp)
     -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes what has expired before `now`: at most `batch` tokens and marks; answers how many went.
-    fn purge(&self, now: Timestamp, batch: u32) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    /// Removes what has expired before `now`: at most `batch` rows, without keeping others from their tokens.
+    fn purge(&self, now: Timestamp, batch: u32) -> impl Future<Output = Result<Purged, StoreError>> + Send;
+}
+
+/// A store that keeps personal access tokens.
+///
+/// An implementation also answers [`Claim::Personal`] in [`UserStore::resolve`], and removes the tokens of a user with the
+/// user and by [`EndSessions::Everything`](crate::EndSessions::Everything).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` keeps no personal access tokens",
+    label = "this store does not implement `PersonalTokenStore`"
+)]
+pub trait PersonalTokenStore: UserStore {
+    /// Stores a token by its digest, within its limit: exactly, also where many are stored at the same time.
+    fn insert_personal_token(
+        &self,
+        token: NewPersonalToken<IdOf<Self>>,
+    ) -> impl Future<Output = Result<TokenStored, StoreError>> + Send;
+
+    /// Notes that a token was used; false if it is over, or ended meanwhile. Nothing is written then.
+    fn note_personal_use(&self, noted: TokenUse) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The live tokens of a user, the latest first.
+    fn list_personal_tokens(
+        &self,
+        user_id: &IdOf<Self>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<PersonalTokenRecord>, StoreError>> + Send;
+
+    /// Ends a token of this user; false if there is none with this id.
+    fn end_personal_token(
+        &self,
+        user_id: &IdOf<Self>,
+        id: &str,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// Which users a list shows.

@@ -93,6 +93,16 @@ pub enum FinishError {
         /// The backend.
         backend: String,
     },
+    /// A login is mounted for a backend whose tokens no login makes.
+    #[error(
+        "`{operation}` signs in to the backend `{backend}`, whose tokens no login makes; take its `auth_router` away"
+    )]
+    LoginMounted {
+        /// The backend.
+        backend: String,
+        /// The path of the login.
+        operation: String,
+    },
     /// A reference leads nowhere.
     #[error(
         "`{reference}`, used by `{operation}`, is not in the document; a generic field that is flattened needs \
@@ -244,6 +254,12 @@ fn add_scheme(
     if backend.login && login.is_none() {
         return Err(FinishError::NotMounted {
             backend: name.clone(),
+        });
+    }
+    if let (false, Some(path)) = (backend.login, login) {
+        return Err(FinishError::LoginMounted {
+            backend: name.clone(),
+            operation: path.clone(),
         });
     }
     let mut scheme = backend.scheme.clone();

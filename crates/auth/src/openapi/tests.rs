@@ -87,7 +87,7 @@ fn user() -> Route<()> {
         .path_param("id", Object::with_type(Type::Integer), "The user's id.")
         .query_param("verbose", Object::with_type(Type::Boolean), "More of it.")
         .returns::<UserRead<Profile>>(StatusCode::OK, "The user.")
-        .secured(&["jwt".to_owned(), "session".to_owned()])
+        .secured(&[SchemeNeed::new("jwt"), SchemeNeed::new("session")])
         .fails_with(&[ErrorDoc::plain(StatusCode::NOT_FOUND, "No such user.")])
 }
 

@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::strategy::{BoxFuture, Grant, IssuedToken, Strategy};
+use crate::strategy::{BoxFuture, Grant, Issue, IssuedToken, Strategy};
 
 /// JSON Web Tokens, by RFC 7519 and RFC 8725.
 ///
@@ -26,14 +26,34 @@ pub struct JwtStrategy {
     audience: Option<String>,
     issuer: Option<String>,
     random: Arc<dyn Random>,
-    revocations: Option<Arc<dyn Revocations>>,
+    verify_only: bool,
+    revoked: Revoked,
 }
 
-trait Revocations: Send + Sync {
+/// Where the ids of JWTs that were logged out are kept, apart from the users: in Redis, say.
+pub trait Revocations: fmt::Debug + Send + Sync + 'static {
+    /// Refuses the token with this id from now on; the mark may be dropped after `until`.
+    fn revoke<'a>(&'a self, token_id: &'a str, until: Timestamp) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Whether the token with this id was refused.
+    fn is_revoked<'a>(&'a self, token_id: &'a str) -> BoxFuture<'a, Result<bool, Failure>>;
+}
+
+/// Who knows which tokens were logged out.
+enum Revoked {
+    /// The store, which looks for the mark in the statement that reads the user.
+    ByStore(Arc<dyn Marks>),
+    /// Another place, which is asked before.
+    Apart(Arc<dyn Revocations>),
+    /// Nobody.
+    Never,
+}
+
+trait Marks: Send + Sync {
     fn revoke<'a>(&'a self, token_id: &'a str, until: Timestamp) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
-impl<S: SessionStore> Revocations for S {
+impl<S: SessionStore> Marks for S {
     fn revoke<'a>(&'a self, token_id: &'a str, until: Timestamp) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(SessionStore::revoke(self, token_id, until))
     }
@@ -56,7 +76,16 @@ impl JwtStrategy {
     /// ends the sessions of their user in `store`.
     pub fn new(keys: JwtKeys, lifetime: Duration, store: impl SessionStore) -> Self {
         Self {
-            revocations: Some(Arc::new(store)),
+            revoked: Revoked::ByStore(Arc::new(store)),
+            ..Self::stateless(keys, lifetime)
+        }
+    }
+
+    /// Tokens as of [`new`](Self::new), whose logout is noted in `revocations` instead of the store of the users. That costs
+    /// one more look-up a request.
+    pub fn with_revocations(keys: JwtKeys, lifetime: Duration, revocations: impl Revocations) -> Self {
+        Self {
+            revoked: Revoked::Apart(Arc::new(revocations)),
             ..Self::stateless(keys, lifetime)
         }
     }
@@ -73,7 +102,8 @@ impl JwtStrategy {
             audience: None,
             issuer: None,
             random: Arc::new(SystemRandom),
-            revocations: None,
+            verify_only: false,
+            revoked: Revoked::Never,
         }
     }
 
@@ -94,6 +124,13 @@ impl JwtStrategy {
         self
     }
 
+    /// Only reads tokens, which somebody else signs: a login is refused with 500.
+    #[must_use]
+    pub fn verify_only(mut self) -> Self {
+        self.verify_only = true;
+        self
+    }
+
     /// Takes chance from `random`.
     #[must_use]
     pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
@@ -107,7 +144,7 @@ impl JwtStrategy {
             .unwrap_or_else(|| format!("axum-users:{backend}"))
     }
 
-    fn make<Id: UserId>(&self, grant: &Grant<'_, Id>) -> Result<IssuedToken, Failure> {
+    fn make<Id: UserId>(&self, grant: &Grant<'_, Id>, expires_at: Timestamp) -> Result<IssuedToken, Failure> {
         let now = grant.context.now;
         let mut jti = [0; 16];
         self.random.fill(&mut jti).map_err(StoreError::unavailable)?;
@@ -116,13 +153,16 @@ impl JwtStrategy {
             sub: grant.user_id.to_string(),
             aud: [&audience],
             iat: now.as_secs(),
-            exp: now.plus(self.lifetime).as_secs(),
+            exp: expires_at.as_secs(),
             jti: BASE64_URL_SAFE_NO_PAD.encode(jti),
             epoch: grant.epoch.0,
             iss: self.issuer.as_deref(),
         };
         let token = self.keys.sign(&claims, "JWT").map_err(Failure::internal)?;
-        Ok(IssuedToken::new(token, Some(self.lifetime)))
+        let session = Session::new(grant.backend, claims.jti, grant.epoch)
+            .since(now)
+            .until(expires_at);
+        Ok(IssuedToken::new(token, session))
     }
 
     fn claim<Id: UserId>(&self, token: &str, backend: &str, now: Timestamp) -> Option<Claim<Id>> {
@@ -137,17 +177,13 @@ impl JwtStrategy {
             Some(_) => return None,
         };
         let id = Id::parse(claims.subject())?;
-        let subject = Subject::new(
-            id,
-            stored_id(claims.token_id()),
-            epoch,
-            claims.expires_at(),
-            backend,
-        );
-        Some(if self.revocations.is_some() {
-            Claim::Subject(subject)
-        } else {
-            Claim::Stateless(subject)
+        let mut session =
+            Session::new(backend, stored_id(claims.token_id()), epoch).until(claims.expires_at());
+        session.created_at = claims.issued_at();
+        let subject = Subject::new(id, session);
+        Some(match self.revoked {
+            Revoked::Never => Claim::Stateless(subject),
+            Revoked::ByStore(_) | Revoked::Apart(_) => Claim::Subject(subject),
         })
     }
 }
@@ -168,14 +204,15 @@ impl fmt::Debug for JwtStrategy {
         f.debug_struct("JwtStrategy")
             .field("keys", &self.keys)
             .field("lifetime", &self.lifetime)
-            .field("stateless", &self.revocations.is_none())
+            .field("stateless", &matches!(self.revoked, Revoked::Never))
             .finish_non_exhaustive()
     }
 }
 
 impl<Id: UserId> Strategy<Id> for JwtStrategy {
-    fn issue<'a>(&'a self, grant: Grant<'a, Id>) -> BoxFuture<'a, Result<Option<IssuedToken>, Failure>> {
-        Box::pin(std::future::ready(self.make(&grant).map(Some)))
+    fn issue<'a>(&'a self, grant: Grant<'a, Id>) -> BoxFuture<'a, Result<Issue, Failure>> {
+        let issued = self.make(&grant, grant.context.now.plus(self.lifetime));
+        Box::pin(std::future::ready(issued.map(Issue::Issued)))
     }
 
     fn read<'a>(
@@ -184,15 +221,54 @@ impl<Id: UserId> Strategy<Id> for JwtStrategy {
         backend: &'a str,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Claim<Id>>, Failure>> {
-        Box::pin(std::future::ready(Ok(self.claim(token, backend, now))))
+        Box::pin(async move {
+            let claim = self.claim(token, backend, now);
+            if let (Revoked::Apart(revocations), Some(Claim::Subject(subject))) = (&self.revoked, &claim)
+                && revocations.is_revoked(&subject.session.token_id).await?
+            {
+                return Ok(None);
+            }
+            Ok(claim)
+        })
     }
 
     fn end<'a>(&'a self, _: &'a str, session: &'a Session) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            if let (Some(revocations), Some(until)) = (&self.revocations, session.expires_at) {
-                revocations.revoke(&session.token_id, until).await?;
+            let Some(until) = session.expires_at else {
+                return Ok(());
+            };
+            match &self.revoked {
+                Revoked::ByStore(store) => Ok(store.revoke(&session.token_id, until).await?),
+                Revoked::Apart(revocations) => revocations.revoke(&session.token_id, until).await,
+                Revoked::Never => Ok(()),
             }
-            Ok(())
         })
+    }
+
+    /// A signed token cannot be moved, so another one takes its place, good no longer than it was.
+    fn carry<'a>(
+        &'a self,
+        _: &'a str,
+        session: &'a Session,
+        grant: Grant<'a, Id>,
+    ) -> BoxFuture<'a, Result<Option<IssuedToken>, Failure>> {
+        let bound = !matches!(self.revoked, Revoked::Never);
+        let issued = session
+            .expires_at
+            .filter(|_| bound)
+            .map(|expires_at| self.make(&grant, expires_at))
+            .transpose();
+        Box::pin(std::future::ready(issued))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.lifetime < Duration::from_secs(1) {
+            return Err("a token lives for a second at least".to_owned());
+        }
+        if self.verify_only || self.keys.can_sign() {
+            Ok(())
+        } else {
+            Err("none of the keys can sign, so nobody could log in; give a private key first, or say `verify_only()`".to_owned())
+        }
     }
 }

@@ -36,15 +36,29 @@ impl OpaqueTokens {
     /// # Errors
     /// [`SetupError`] for a prefix of more than 16 characters, or with others than ASCII letters, digits and `_`.
     pub fn with_prefix(prefix: impl Into<String>) -> Result<Self, SetupError> {
+        Self::default().prefixed(prefix)
+    }
+
+    /// Those that users make for machines.
+    pub(crate) fn personal() -> Self {
+        Self {
+            prefix: "pat_".to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn prefixed(mut self, prefix: impl Into<String>) -> Result<Self, SetupError> {
         let prefix = prefix.into();
         if prefix.len() > MAX_PREFIX || !is_prefix(&prefix) {
             let text = "a token prefix has at most 16 characters: ASCII letters, digits and `_`";
             return Err(SetupError::Invalid(text.to_owned()));
         }
-        Ok(Self {
-            prefix,
-            ..Self::default()
-        })
+        self.prefix = prefix;
+        Ok(self)
+    }
+
+    pub(crate) fn begins(&self, text: &str) -> bool {
+        text.starts_with(&self.prefix)
     }
 
     /// Takes chance from `random`.

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use axum::{
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::{
     ToSchema,
-    openapi::security::{Flow, OAuth2, Password, Scopes, SecurityScheme},
+    openapi::security::{Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme},
 };
 
 use crate::{
@@ -19,14 +19,23 @@ use crate::{
     transport::{LoginAnswer, Transport},
 };
 
+const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
+
 /// `Authorization: Bearer …` (RFC 6750, section 2.1); neither query nor body is looked at.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct BearerTransport {}
+pub struct BearerTransport {
+    without_login: bool,
+}
 
 impl BearerTransport {
     /// The transport.
     pub const fn new() -> Self {
-        Self {}
+        Self { without_login: false }
+    }
+
+    /// The same for tokens that no login makes: the document shows a plain bearer scheme, without a `tokenUrl`.
+    pub const fn without_login() -> Self {
+        Self { without_login: true }
     }
 }
 
@@ -69,7 +78,7 @@ impl Transport for BearerTransport {
         let body = BearerResponse {
             access_token: token.expose().to_owned(),
             token_type: "bearer".to_owned(),
-            expires_in: token.lifetime.map(|lifetime| lifetime.as_secs()),
+            expires_in: token.lifetime().map(|lifetime| lifetime.as_secs()),
         };
         (StatusCode::OK, Json(body)).into_response()
     }
@@ -78,11 +87,32 @@ impl Transport for BearerTransport {
         no_store(StatusCode::NO_CONTENT.into_response())
     }
 
+    /// `Authentication-Info` (RFC 9110, section 11.6.3) with the parameters of a login answer.
+    fn replace(&self, token: &IssuedToken, headers: &mut HeaderMap) {
+        let expires_in = token.lifetime().map_or_else(String::new, |lifetime| {
+            format!(", expires_in={}", lifetime.as_secs())
+        });
+        let value = format!(
+            "access_token=\"{}\", token_type=\"bearer\"{expires_in}",
+            token.expose()
+        );
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(true);
+            headers.insert(AUTHENTICATION_INFO, value);
+        }
+    }
+
     fn login_answer(&self) -> LoginAnswer {
         LoginAnswer::Body
     }
 
     fn scheme(&self) -> SecurityScheme {
+        if self.without_login {
+            let http = HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("A personal access token in the `Authorization` header."));
+            return SecurityScheme::Http(http.build());
+        }
         let flow = Flow::Password(Password::new("", Scopes::new()));
         SecurityScheme::OAuth2(OAuth2::with_description(
             [flow],
@@ -97,8 +127,6 @@ impl Transport for BearerTransport {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     fn read(values: &[&'static str]) -> Option<String> {

@@ -143,7 +143,7 @@ impl CookieTransport {
         }
     }
 
-    fn set(&self, value: &str, max_age: Option<Duration>) -> Response {
+    fn set(&self, value: &str, max_age: Option<Duration>, headers: &mut HeaderMap) {
         let mut cookie = Cookie::build((self.wire_name().into_owned(), value.to_owned()))
             .path(self.path.clone())
             .secure(self.secure)
@@ -160,11 +160,19 @@ impl CookieTransport {
             let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
             cookie = cookie.max_age(cookie::time::Duration::seconds(seconds));
         }
-        let mut response = no_store(StatusCode::NO_CONTENT.into_response());
         if let Ok(value) = HeaderValue::try_from(cookie.build().to_string()) {
-            response.headers_mut().append(header::SET_COOKIE, value);
+            headers.append(header::SET_COOKIE, value);
         }
+    }
+
+    fn answer(&self, value: &str, max_age: Option<Duration>) -> Response {
+        let mut response = no_store(StatusCode::NO_CONTENT.into_response());
+        self.set(value, max_age, response.headers_mut());
         response
+    }
+
+    fn max_age(&self, token: &IssuedToken) -> Option<Duration> {
+        token.keep.filter(|_| !self.ends_with_browser)
     }
 }
 
@@ -198,11 +206,15 @@ impl Transport for CookieTransport {
     }
 
     fn sign_in(&self, token: &IssuedToken) -> Response {
-        self.set(token.expose(), token.lifetime.filter(|_| !self.ends_with_browser))
+        self.answer(token.expose(), self.max_age(token))
     }
 
     fn sign_out(&self) -> Response {
-        self.set("", Some(Duration::ZERO))
+        self.answer("", Some(Duration::ZERO))
+    }
+
+    fn replace(&self, token: &IssuedToken, headers: &mut HeaderMap) {
+        self.set(token.expose(), self.max_age(token), headers);
     }
 
     fn login_answer(&self) -> LoginAnswer {

@@ -1,8 +1,8 @@
 //! Removing users.
 
 use crate::{
-    Context, DeleteError, Password, SecurityEvent, SignedIn, User, UserApi, UserHooks, UserManager, UserOf,
-    UserStore, manager::update::CurrentPasswordError,
+    Context, DeleteError, EndSessions, Password, RevocationReason, Revoked, SecurityEvent, SignedIn, User,
+    UserApi, UserHooks, UserManager, UserOf, UserStore, manager::update::CurrentPasswordError,
 };
 
 impl<A: UserApi> UserManager<A> {
@@ -34,6 +34,9 @@ impl<A: UserApi> UserManager<A> {
             return Err(DeleteError::Missing);
         }
         Self::emit(SecurityEvent::Deleted, user, context);
+        let which = Revoked::Many(EndSessions::Everything);
+        self.tell_revoked(&user.id(), which, RevocationReason::Deleted, context)
+            .await;
         self.hooks.on_after_delete(user, context).await;
         Ok(())
     }

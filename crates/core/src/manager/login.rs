@@ -1,8 +1,9 @@
 //! Who may begin a session.
 
 use crate::{
-    Applied, Change, Context, FailedLogin, LoginError, Password, PasswordHash, SecurityEvent, StoreError,
-    Stored, User, UserApi, UserHooks, UserManager, UserOf, UserStore, Verdict,
+    Applied, Change, Context, FailedLogin, LoginError, Password, PasswordHash, RevocationReason, Revoked,
+    SecurityEvent, Session, StoreError, Stored, TokenEvent, User, UserApi, UserHooks, UserManager, UserOf,
+    UserStore, Verdict,
 };
 
 /// How far an authentication has come.
@@ -66,15 +67,31 @@ impl<A: UserApi> UserManager<A> {
             .map_err(LoginError::Denied)
     }
 
-    /// Notes that a session has begun.
-    pub async fn signed_in(&self, user: &UserOf<A>, context: &Context) {
+    /// Notes that `session` has begun, and that so many older ones ended for it.
+    pub async fn signed_in(&self, user: &UserOf<A>, session: &Session, ended: u64, context: &Context) {
         Self::emit(SecurityEvent::LoggedIn, user, context);
+        let user_id = &user.id();
+        self.tell(TokenEvent::Issued { user_id, session }, context).await;
+        if ended > 0 {
+            let which = Revoked::Oldest {
+                backend: &session.backend,
+                count: ended,
+            };
+            self.tell_revoked(user_id, which, RevocationReason::Limit, context)
+                .await;
+        }
         self.hooks.on_after_login(user, context).await;
     }
 
     /// Notes that a session was ended by its owner.
-    pub async fn signed_out(&self, user: &UserOf<A>, context: &Context) {
+    pub async fn signed_out(&self, user: &UserOf<A>, session: &Session, context: &Context) {
         Self::emit(SecurityEvent::LoggedOut, user, context);
+        let which = Revoked::Session {
+            backend: &session.backend,
+            token_id: &session.token_id,
+        };
+        self.tell_revoked(&user.id(), which, RevocationReason::Logout, context)
+            .await;
         self.hooks.on_after_logout(user, context).await;
     }
 

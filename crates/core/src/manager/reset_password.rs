@@ -2,8 +2,8 @@
 
 use crate::{
     Applied, Change, Context, EmailAddress, EndSessions, Failure, MessageKind, Notice, Password,
-    PasswordOwner, RequestError, ResetPasswordError, SecurityEvent, User, UserApi, UserHooks, UserManager,
-    UserOf, UserStore, manager::TokenOwner, normalize_email, token::TokenPurpose,
+    PasswordOwner, RequestError, ResetPasswordError, RevocationReason, Revoked, SecurityEvent, User, UserApi,
+    UserHooks, UserManager, UserOf, UserStore, manager::TokenOwner, normalize_email, token::TokenPurpose,
 };
 
 impl<A: UserApi> UserManager<A> {
@@ -74,6 +74,9 @@ impl<A: UserApi> UserManager<A> {
                 Self::emit(SecurityEvent::PasswordReset, &stored, context);
                 if self.end_sessions {
                     Self::emit(SecurityEvent::SessionsEnded, &stored, context);
+                    let which = Revoked::Many(EndSessions::All);
+                    self.tell_revoked(&stored.id(), which, RevocationReason::PasswordReset, context)
+                        .await;
                 }
                 self.hooks.on_after_reset_password(&stored, context).await;
                 Ok(stored.user)

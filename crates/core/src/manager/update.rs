@@ -2,8 +2,9 @@
 
 use crate::{
     Applied, Change, Context, EndSessions, Failure, IdFor, Password, PasswordHash, PasswordOwner,
-    SecurityEvent, SignedIn, StoreError, TokenDigest, UpdateError, UpdateUser, Updated, User, UserApi,
-    UserHooks, UserManager, UserOf, UserPatch, UserStore, Verdict, normalize_email,
+    RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored, TokenDigest, UpdateError,
+    UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch, UserStore, Verdict,
+    normalize_email,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -20,7 +21,8 @@ enum By {
 impl<A: UserApi> UserManager<A> {
     /// Changes a user as they ask themselves. Privileged fields are ignored.
     ///
-    /// A new address is unconfirmed. A new password ends all sessions but the present one; a JWT ends in any case.
+    /// A new address is unconfirmed. A new password ends all sessions but the present one: the epoch is raised, the row of an
+    /// opaque token moves on to it, and what is kept elsewhere is for the caller to move.
     ///
     /// # Errors
     /// [`UpdateError`]; nothing is written then.
@@ -29,7 +31,7 @@ impl<A: UserApi> UserManager<A> {
         current: &SignedIn<UserOf<A>>,
         body: A::Update,
         context: &Context,
-    ) -> Result<UserOf<A>, UpdateError> {
+    ) -> Result<Stored<UserOf<A>>, UpdateError> {
         let (mut patch, own) = body.split();
         patch.is_active = None;
         patch.is_verified = None;
@@ -69,7 +71,8 @@ impl<A: UserApi> UserManager<A> {
         context: &Context,
     ) -> Result<UserOf<A>, UpdateError> {
         let (patch, own) = body.split();
-        self.apply(user, patch, own, None, By::Admin, context).await
+        let stored = self.apply(user, patch, own, None, By::Admin, context).await?;
+        Ok(stored.user)
     }
 
     /// The stored hash that the present password was right for.
@@ -100,7 +103,7 @@ impl<A: UserApi> UserManager<A> {
         checked: Option<PasswordHash>,
         by: By,
         context: &Context,
-    ) -> Result<UserOf<A>, UpdateError> {
+    ) -> Result<Stored<UserOf<A>>, UpdateError> {
         let mut change = Change::new(context.now);
         let mut updated = Updated {
             password: patch.password.is_some(),
@@ -156,12 +159,21 @@ impl<A: UserApi> UserManager<A> {
         change.end_sessions = self.sessions_to_end(&change, updated, by);
         let by_checked_password = checked.is_some();
         change.expect.hashed_password = checked;
-        let ended = change.end_sessions != EndSessions::None;
+        let ended = change.end_sessions;
         match self.store.update(&user.id(), change).await? {
             Applied::Applied(stored) => {
-                Self::tell(&stored.user, updated, ended, context);
+                Self::emit_all(&stored.user, updated, ended != EndSessions::None, context);
+                if ended != EndSessions::None {
+                    let reason = if updated.active {
+                        RevocationReason::Deactivated
+                    } else {
+                        RevocationReason::PasswordChanged
+                    };
+                    self.tell_revoked(&stored.id(), Revoked::Many(ended), reason, context)
+                        .await;
+                }
                 self.hooks.on_after_update(&stored.user, updated, context).await;
-                Ok(stored.user)
+                Ok(stored)
             }
             // What was checked above holds no longer: the password has been changed meanwhile, so the one given is wrong now.
             Applied::Stale if by_checked_password => Err(UpdateError::InvalidCurrentPassword),
@@ -174,7 +186,7 @@ impl<A: UserApi> UserManager<A> {
 
     fn sessions_to_end(&self, change: &Change<ColumnsOf<A>>, updated: Updated, by: By) -> EndSessions {
         if change.set.is_active == Some(false) {
-            return EndSessions::All;
+            return EndSessions::Everything;
         }
         match by {
             By::Owner(Some(digest)) if updated.password && self.end_sessions => {
@@ -185,7 +197,7 @@ impl<A: UserApi> UserManager<A> {
         }
     }
 
-    fn tell(user: &UserOf<A>, updated: Updated, ended: bool, context: &Context) {
+    fn emit_all(user: &UserOf<A>, updated: Updated, ended: bool, context: &Context) {
         let events = [
             (updated.email, SecurityEvent::EmailChanged),
             (updated.password, SecurityEvent::PasswordChanged),
