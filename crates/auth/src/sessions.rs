@@ -130,6 +130,11 @@ impl<A: UserApi> AxumUsers<A> {
         Ok(sign_out(backend, &current.found().backend))
     }
 
+    /// The answer to one whose session has just ended: it clears the cookie, if the token came in one.
+    pub fn sign_out<G>(&self, current: &CurrentUser<A, G>) -> Response {
+        current.found().backend.transport().sign_out()
+    }
+
     fn list_of<'a>(
         &'a self,
         id: &'a str,

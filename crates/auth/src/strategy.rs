@@ -151,6 +151,16 @@ pub trait Strategy<Id>: fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(true)))
     }
 
+    /// Whether a login may be refused because the user has as many tokens as may be, for the document; not by default.
+    fn refuses_at_limit(&self) -> bool {
+        false
+    }
+
+    /// Whether tokens outlive what ends the sessions of their user; not by default.
+    fn is_stateless(&self) -> bool {
+        false
+    }
+
     /// The list of sessions, where the strategy keeps one; `None` by default.
     fn sessions(&self) -> Option<&dyn SessionList<Id>> {
         None

@@ -11,8 +11,8 @@ pub use axum_users_auth::{
     guard, json, openapi, refusal, strategy, transport,
 };
 pub use axum_users_auth::{
-    guard::{Active, Any, Superuser, Verified, Via},
-    strategy::{DatabaseStrategy, JwtStrategy},
+    guard::{Active, Any, Interactive, Scope, Superuser, Verified, Via},
+    strategy::{DatabaseStrategy, JwtStrategy, PersonalTokens, TokenOptions},
     transport::{BearerTransport, CookieTransport},
 };
 pub use axum_users_core::*;
@@ -21,7 +21,8 @@ pub use axum_users_mail as mail;
 #[cfg(feature = "sea-orm")]
 pub use axum_users_migrations as migrations;
 pub use axum_users_routers::{
-    auth_router, register_router, reset_password_router, user_list_router, users_router, verify_router,
+    auth_router, personal_tokens_router, register_router, reset_password_router, sessions_router,
+    user_list_router, users_router, verify_router,
 };
 #[cfg(feature = "sea-orm")]
 pub use axum_users_sea_orm::{

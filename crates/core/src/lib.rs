@@ -46,7 +46,8 @@ pub use self::{
         PasswordHash, PasswordHasher, Verdict,
     },
     requests::{
-        CurrentPasswordRequest, EmailRequest, PersonalTokenRequest, ResetPasswordRequest, TokenRequest,
+        CurrentPasswordRequest, EmailRequest, PersonalTokenRequest, ResetPasswordRequest, SessionNameRequest,
+        TokenRequest,
     },
     schemas::{
         AdminUpdate, CreateUser, NoExtra, ReadUser, Registration, UpdateUser, UserCreate, UserPatch,

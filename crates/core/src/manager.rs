@@ -198,6 +198,14 @@ impl<A: UserApi> UserManager<A> {
         Ok(self.store.find(id).await?.map(|stored| stored.user))
     }
 
+    /// Finds a user by key, with the session epoch.
+    ///
+    /// # Errors
+    /// [`Failure`] where the store fails.
+    pub async fn find_stored(&self, id: &IdFor<A>) -> Result<Option<Stored<UserOf<A>>>, Failure> {
+        Ok(self.store.find(id).await?)
+    }
+
     async fn validate_password(
         &self,
         password: &Password,

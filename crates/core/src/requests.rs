@@ -48,6 +48,14 @@ pub struct CurrentPasswordRequest {
     pub current_password: Option<Password>,
 }
 
+/// Gives a session a name, or takes it away.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SessionNameRequest {
+    /// The name: 1 to 100 characters; `None` for none.
+    pub name: Option<String>,
+}
+
 /// Asks for a personal access token.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -141,6 +149,19 @@ impl RequestBody for CurrentPasswordRequest {
     }
 }
 
+impl RequestBody for SessionNameRequest {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        // Absent is not the same as null: what names nothing takes nothing away.
+        if !object.contains_key("name") {
+            return Err(vec![FieldError::missing("name")]);
+        }
+        let mut fields = Fields::new(object);
+        let name = fields.optional("name", name);
+        done(fields)?;
+        Ok(Self { name })
+    }
+}
+
 impl RequestBody for PersonalTokenRequest {
     fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::new(object);
@@ -220,6 +241,21 @@ impl PartialSchema for CurrentPasswordRequest {
     }
 }
 
+impl PartialSchema for SessionNameRequest {
+    fn schema() -> RefOr<Schema> {
+        let name = ObjectBuilder::new()
+            .schema_type(nullable(Type::String))
+            .min_length(Some(1))
+            .max_length(Some(NAME_CHARS))
+            .examples(["old laptop"])
+            .description(Some("What its owner calls it; null for nothing."));
+        object("Gives a session a name.")
+            .property("name", name)
+            .required("name")
+            .into()
+    }
+}
+
 impl PartialSchema for PersonalTokenRequest {
     fn schema() -> RefOr<Schema> {
         let name = ObjectBuilder::new()
@@ -256,6 +292,7 @@ fn nullable(kind: Type) -> SchemaType {
     SchemaType::from_iter([kind, Type::Null])
 }
 
+impl ToSchema for SessionNameRequest {}
 impl ToSchema for PersonalTokenRequest {}
 impl ToSchema for EmailRequest {}
 impl ToSchema for TokenRequest {}

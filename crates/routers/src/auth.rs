@@ -1,24 +1,26 @@
 //! `POST /login`, `POST /logout`.
 
 use axum::{
-    extract::{Extension, FromRequestParts, Request, State},
+    extract::{Extension, FromRequestParts, Query, Request, State, rejection::QueryRejection},
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use axum_users_auth::{
-    AxumUsers, Backend, Refusal, RequestContext,
-    guard::{Active, Guard, Verified},
+    AxumUsers, Backend, CurrentUser, Refusal, RequestContext,
+    guard::{Active, Guard, Interactive, Verified},
     login_form::LoginForm,
     openapi::Route,
     refusal::FieldError,
     transport::{BearerResponse, LoginAnswer},
 };
 use axum_users_core::{LoginError, Password, UserApi, UserOf};
+use serde::Deserialize;
+use utoipa::openapi::{ObjectBuilder, Type};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{cross_origin, ready, route},
-    refused::Refused,
+    mount::{cross_origin, guarded_route, invalid_query, ready, route, unsafe_route},
+    refused::{NOT_VERIFIED, Refused, TOO_MANY_SESSIONS},
 };
 
 /// Login and logout of one backend, to be mounted under a path of its own: `/auth/jwt`, say.
@@ -27,20 +29,32 @@ use crate::{
 /// token, or 204 with a cookie. After [`AxumUsers::verified_only`] it lets in only users whose address is confirmed.
 ///
 /// Logout ends the token of this backend that was presented, or else the one of another backend, and clears the cookie.
+/// `POST /logout-all` ends all sessions of the user, of every backend; it is left out where the tokens of the backend are
+/// stateless, since it could not end them. Personal access tokens are ended with `?personal_tokens=true` only.
 pub fn auth_router<A: UserApi, S>(users: &AxumUsers<A>, backend: &Backend<A>) -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let logout = if users.is_verified_only() {
-        logout_route::<A, Verified>
+    let router = if users.is_verified_only() {
+        routes::<A, Verified>(users, backend)
     } else {
-        logout_route::<A, Active>
+        routes::<A, Active>(users, backend)
     };
+    ready(users, router.layer(Extension(backend.clone())))
+}
+
+fn routes<A: UserApi, G: Guard<UserOf<A>>>(
+    users: &AxumUsers<A>,
+    backend: &Backend<A>,
+) -> OpenApiRouter<AxumUsers<A>> {
     let router = OpenApiRouter::default()
         .routes(login_route(users, backend).into())
-        .routes(logout(users, backend).into())
-        .layer(Extension(backend.clone()));
-    ready(users, router)
+        .routes(logout_route::<A, G>(users, backend).into());
+    if backend.strategy().is_stateless() {
+        router
+    } else {
+        router.routes(logout_all_route::<A, G>(users, backend).into())
+    }
 }
 
 fn login_route<A: UserApi>(users: &AxumUsers<A>, backend: &Backend<A>) -> Route<AxumUsers<A>> {
@@ -51,8 +65,14 @@ fn login_route<A: UserApi>(users: &AxumUsers<A>, backend: &Backend<A>) -> Route<
         .description("Signs a user in by e-mail address and password. Whatever is wrong with them, the answer is the same.")
         .accepts_form::<LoginForm>()
         .validates()
-        .fails_with(if users.is_verified_only() { LoginError::DOCS } else { NOT_VERIFIED_ASIDE })
+        .fails_with(LoginError::DOCS)
         .signs_in_to(users.scheme_name(backend));
+    if users.is_verified_only() {
+        login = login.fails_with(&[NOT_VERIFIED]);
+    }
+    if backend.strategy().refuses_at_limit() {
+        login = login.fails_with(&[TOO_MANY_SESSIONS]);
+    }
     if users.takes_json_login() {
         login = login.accepts_fields::<LoginForm>();
     }
@@ -68,20 +88,42 @@ fn login_route<A: UserApi>(users: &AxumUsers<A>, backend: &Backend<A>) -> Route<
     }
 }
 
-const NOT_VERIFIED_ASIDE: &[axum_users_auth::openapi::ErrorDoc] = &[LoginError::DOCS[0]];
-
 fn logout_route<A: UserApi, G: Guard<UserOf<A>>>(
     users: &AxumUsers<A>,
     backend: &Backend<A>,
 ) -> Route<AxumUsers<A>> {
     let id = format!("auth:{}.logout", backend.name());
     let logout = Route::post("/logout", logout::<A, G>);
-    let logout = crate::mount::guarded_route(users, logout, &id, G::FORBIDS)
+    let logout = guarded_route::<A, (Interactive, G)>(users, logout, &id)
         .tag("auth")
         .summary(format!("Log out ({})", backend.name()))
         .description("Ends the session of the token that is presented.")
         .returns_empty(StatusCode::NO_CONTENT, "The session has ended.");
-    crate::mount::unsafe_route(users, logout)
+    unsafe_route(users, logout)
+}
+
+fn logout_all_route<A: UserApi, G: Guard<UserOf<A>>>(
+    users: &AxumUsers<A>,
+    backend: &Backend<A>,
+) -> Route<AxumUsers<A>> {
+    let id = format!("auth:{}.logout_all", backend.name());
+    let logout = Route::post("/logout-all", logout_all::<A, G>);
+    let mut logout = guarded_route::<A, (Interactive, G)>(users, logout, &id)
+        .tag("auth")
+        .summary(format!("Log out everywhere ({})", backend.name()))
+        .description("Ends all sessions of the user, on every device and of every backend.")
+        .returns_empty(StatusCode::NO_CONTENT, "All sessions have ended.");
+    if users.backends().iter().any(Backend::is_personal) {
+        let flag = ObjectBuilder::new()
+            .schema_type(Type::Boolean)
+            .default(Some(false.into()));
+        logout = logout.validates().query_param(
+            "personal_tokens",
+            flag,
+            "Whether the personal access tokens end too.",
+        );
+    }
+    unsafe_route(users, logout)
 }
 
 /// Signs a user in.
@@ -116,4 +158,25 @@ async fn logout<A: UserApi, G: Guard<UserOf<A>>>(
     parts: Parts,
 ) -> Result<Response, Refusal> {
     users.logout::<G>(&backend, &parts).await
+}
+
+#[derive(Debug, Deserialize)]
+struct Everything {
+    #[serde(default)]
+    personal_tokens: bool,
+}
+
+/// Ends all sessions.
+async fn logout_all<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    Extension(backend): Extension<Backend<A>>,
+    everything: Result<Query<Everything>, QueryRejection>,
+    mut parts: Parts,
+) -> Result<Response, Refusal> {
+    let personal_tokens = everything.map(|Query(everything)| everything.personal_tokens);
+    // Who is not signed in learns that first.
+    let current = CurrentUser::<A, (Interactive, G)>::from_request_parts(&mut parts, &users).await?;
+    drop(current);
+    let personal_tokens = personal_tokens.map_err(|_| invalid_query("personal_tokens"))?;
+    users.logout_all::<G>(&backend, &mut parts, personal_tokens).await
 }

@@ -3,11 +3,12 @@
 use axum::{Extension, http::StatusCode, middleware::map_response};
 use axum_users_auth::{
     AxumUsers, CROSS_ORIGIN_REQUEST, Refusal,
+    guard::Guard,
     json::{JsonObject, no_store},
     openapi::{ErrorDoc, Route},
     refusal::{FieldError, Segment, Source, restyle},
 };
-use axum_users_core::{RequestBody, UserApi};
+use axum_users_core::{RequestBody, UserApi, UserOf};
 use utoipa_axum::router::OpenApiRouter;
 
 const CROSS_ORIGIN: ErrorDoc = ErrorDoc::coded(
@@ -29,6 +30,12 @@ pub(crate) fn field_error(error: axum_users_core::FieldError) -> FieldError {
     FieldError::new(Source::Body, path.collect::<Vec<_>>(), error.code, error.message)
 }
 
+/// Refuses a parameter of the query that cannot be read.
+pub(crate) fn invalid_query(field: &'static str) -> Refusal {
+    let (code, message) = ("invalid", "This value has the wrong type or form");
+    Refusal::invalid(vec![FieldError::new(Source::Query, [field], code, message)])
+}
+
 /// A route of this family: what the document says of all of them.
 pub(crate) fn route<A: UserApi>(
     users: &AxumUsers<A>,
@@ -45,21 +52,16 @@ pub(crate) fn route<A: UserApi>(
     }
 }
 
-/// The same for a route that needs a user: security schemes, 401, and 403 where the guard forbids.
-pub(crate) fn guarded_route<A: UserApi>(
+/// The same for a route that the guard `G` keeps: security schemes, 401, and 403 where the guard forbids.
+pub(crate) fn guarded_route<A: UserApi, G: Guard<UserOf<A>>>(
     users: &AxumUsers<A>,
     route: Route<AxumUsers<A>>,
     id: &str,
-    forbids: bool,
 ) -> Route<AxumUsers<A>> {
-    let mut route = self::route(users, route, id).secured(&users.scheme_names());
-    if forbids {
-        route = route.fails_with(&[FORBIDDEN]);
-    }
-    route
+    self::route(users, route, id)
+        .secured(&users.schemes_for::<G>())
+        .fails_with(&users.refusals_of::<G>())
 }
-
-const FORBIDDEN: ErrorDoc = ErrorDoc::plain(StatusCode::FORBIDDEN, "The user may not do this.");
 
 /// Documents that a route which changes something refuses cookies with requests of other origins.
 pub(crate) fn unsafe_route<A: UserApi>(

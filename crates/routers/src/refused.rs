@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use axum_users_auth::{Refusal, openapi::ErrorDoc, refusal::FieldError};
 use axum_users_core::{
-    DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, RegisterError, RequestError,
-    ResetPasswordError, UpdateError, VerifyError,
+    DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, PersonalTokenError,
+    RegisterError, RequestError, ResetPasswordError, UpdateError, VerifyError,
 };
 
 /// An error whose answers are known before it happens, so that they can be documented.
@@ -82,24 +82,34 @@ impl Refused for RegisterError {
     }
 }
 
+const LIMIT_REACHED: &str = "TOKEN_LIMIT_REACHED";
+
+/// That a user has as many sessions as may be, where a login is refused then.
+pub(crate) const TOO_MANY_SESSIONS: ErrorDoc = ErrorDoc::coded(
+    StatusCode::FORBIDDEN,
+    LIMIT_REACHED,
+    "The user has as many sessions as may be.",
+);
+
+/// That an address is not confirmed, where only confirmed users may sign in.
+pub(crate) const NOT_VERIFIED: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    "LOGIN_USER_NOT_VERIFIED",
+    "The address of the user is not confirmed.",
+);
+
 impl Refused for LoginError {
-    const DOCS: &'static [ErrorDoc] = &[
-        ErrorDoc::coded(
-            BAD,
-            "LOGIN_BAD_CREDENTIALS",
-            "No such user, a wrong password, or an inactive user.",
-        ),
-        ErrorDoc::coded(
-            BAD,
-            "LOGIN_USER_NOT_VERIFIED",
-            "The address of the user is not confirmed.",
-        ),
-    ];
+    const DOCS: &'static [ErrorDoc] = &[ErrorDoc::coded(
+        BAD,
+        "LOGIN_BAD_CREDENTIALS",
+        "No such user, a wrong password, or an inactive user.",
+    )];
 
     fn refusal(self) -> Refusal {
         match self {
             Self::BadCredentials => coded("LOGIN_BAD_CREDENTIALS"),
             Self::NotVerified => coded("LOGIN_USER_NOT_VERIFIED"),
+            Self::TokenLimitReached => Refusal::coded(StatusCode::FORBIDDEN, LIMIT_REACHED),
             Self::Denied(why) => denied(why),
             Self::Failed(failure) => failure.into(),
             _ => Refusal::internal(),
@@ -226,3 +236,34 @@ impl Refused for DeleteError {
         }
     }
 }
+
+impl Refused for PersonalTokenError {
+    const DOCS: &'static [ErrorDoc] = &[ErrorDoc::coded(
+        StatusCode::FORBIDDEN,
+        LIMIT_REACHED,
+        "The user has as many personal access tokens as may be.",
+    )];
+
+    fn refusal(self) -> Refusal {
+        let invalid =
+            |field, code, message| Refusal::invalid(vec![FieldError::in_body(field, code, message)]);
+        match self {
+            Self::InvalidCurrentPassword => coded(TOKEN_INVALID_CURRENT_PASSWORD),
+            Self::UnknownScope => invalid("scopes", "unknown_scope", "There is no such scope"),
+            Self::TooLong => invalid("expires_in", "too_long", "A token may not live as long"),
+            Self::LimitReached => Refusal::coded(StatusCode::FORBIDDEN, LIMIT_REACHED),
+            Self::Missing => Refusal::not_found(),
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}
+
+const TOKEN_INVALID_CURRENT_PASSWORD: &str = "PERSONAL_TOKEN_INVALID_CURRENT_PASSWORD";
+
+/// That the present password was not shown, where it is asked for.
+pub(crate) const TOKEN_BY_PASSWORD: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    TOKEN_INVALID_CURRENT_PASSWORD,
+    "`current_password` is missing or wrong.",
+);

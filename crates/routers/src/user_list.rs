@@ -11,7 +11,6 @@ use axum_users_auth::{
     guard::{Active, Guard, Superuser, Verified},
     json::Json,
     openapi::Route,
-    refusal::{FieldError, Source},
 };
 use axum_users_core::{EmailKey, ListUsers, UserApi, UserManager, UserOf, UserQuery, normalize_email};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -24,7 +23,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::mount::{guarded_route, ready};
+use crate::mount::{guarded_route, invalid_query, ready};
 
 /// Lets superusers list users, to be mounted where [`users_router`](crate::users_router) is.
 ///
@@ -45,7 +44,7 @@ where
 fn list_route<A: UserApi<Store: ListUsers>, G: Guard<UserOf<A>>>(
     users: &AxumUsers<A>,
 ) -> Route<AxumUsers<A>> {
-    guarded_route(users, Route::get("/", list::<A, G>), "users:list", true)
+    guarded_route::<A, (Superuser, G)>(users, Route::get("/", list::<A, G>), "users:list")
         .tag("users")
         .summary("List users")
         .description("Users in the order of their addresses, for superusers.")
@@ -76,31 +75,21 @@ struct Params {
     email_prefix: Option<String>,
 }
 
-fn wrong(field: &'static str) -> Refusal {
-    let error = FieldError::new(
-        Source::Query,
-        [field],
-        "invalid",
-        "This value has the wrong type or form",
-    );
-    Refusal::invalid(vec![error])
-}
-
 fn query<A: UserApi<Store: ListUsers>>(params: Params) -> Result<UserQuery, Refusal> {
     let limit = params.limit.unwrap_or(UserManager::<A>::MAX_PAGE);
     if !(1..=UserManager::<A>::MAX_PAGE).contains(&limit) {
-        return Err(wrong("limit"));
+        return Err(invalid_query("limit"));
     }
     let mut query = UserQuery::new(limit);
     if let Some(after) = params.after {
-        query.after = Some(cursor(&after).ok_or_else(|| wrong("after"))?);
+        query.after = Some(cursor(&after).ok_or_else(|| invalid_query("after"))?);
     }
     if let Some(email) = params.email {
-        query.email = Some(normalize_email(&email).map_err(|_| wrong("email"))?);
+        query.email = Some(normalize_email(&email).map_err(|_| invalid_query("email"))?);
     }
     if let Some(prefix) = params.email_prefix {
         if prefix.chars().count() > 320 || prefix.contains('\0') {
-            return Err(wrong("email_prefix"));
+            return Err(invalid_query("email_prefix"));
         }
         query.email_prefix = Some(prefix.to_lowercase());
     }
@@ -119,7 +108,7 @@ async fn list<A: UserApi<Store: ListUsers>, G: Guard<UserOf<A>>>(
     params: Result<Query<Params>, QueryRejection>,
 ) -> Result<Json<UserPage<A::AdminRead>>, Refusal> {
     let Ok(Query(params)) = params else {
-        return Err(wrong("limit"));
+        return Err(invalid_query("limit"));
     };
     let page = users.manager().list(query::<A>(params)?).await?;
     let next = page.next.map(|key| BASE64_URL_SAFE_NO_PAD.encode(key.as_str()));

@@ -2,11 +2,11 @@
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
 };
 use axum_users_auth::{
     AxumUsers, CurrentUser, Refusal, RequestContext,
-    guard::{Active, Guard, Superuser, Verified},
+    guard::{Active, Guard, Interactive, Superuser, Verified},
     json::{Json, JsonObject},
     openapi::{ErrorDoc, Route},
 };
@@ -46,26 +46,23 @@ fn routes<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> OpenApiRoute
 }
 
 fn me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
-    guarded_route(
-        users,
-        Route::get("/me", me::<A, G>),
-        "users:current_user",
-        G::FORBIDS,
-    )
-    .tag("users")
-    .summary("Current user")
-    .description("The user who is signed in.")
-    .returns::<A::Read>(StatusCode::OK, "The user.")
+    guarded_route::<A, G>(users, Route::get("/me", me::<A, G>), "users:current_user")
+        .tag("users")
+        .summary("Current user")
+        .description("The user who is signed in.")
+        .returns::<A::Read>(StatusCode::OK, "The user.")
 }
 
 fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
     let asks = users.manager().requires_current_password();
-    let route = guarded_route(users, Route::patch("/me", update_me::<A, G>), "users:patch_current_user", G::FORBIDS)
+    let patch = Route::patch("/me", update_me::<A, G>);
+    let route = guarded_route::<A, (Interactive, G)>(users, patch, "users:patch_current_user")
         .tag("users")
         .summary("Change the current user")
         .description(
             "Changes what is in the body and leaves the rest. A new address is unconfirmed; a new password ends all other \
-             sessions. Privileged fields are ignored.",
+             sessions, and where the present token cannot live on, the answer brings another one in `Authentication-Info` or \
+             `Set-Cookie`. Privileged fields are ignored.",
         )
         .accepts::<A::Update>()
         .validates()
@@ -76,7 +73,7 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
 
 fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
     let delete = Route::post("/me/delete", delete_me::<A, G>);
-    let route = guarded_route(users, delete, "users:delete_current_user", G::FORBIDS)
+    let route = guarded_route::<A, (Interactive, G)>(users, delete, "users:delete_current_user")
         .tag("users")
         .summary("Delete the current user")
         .description("Removes the user who is signed in, with all sessions. This cannot be undone.")
@@ -88,14 +85,15 @@ fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
 }
 
 fn user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
-    by_id(users, Route::get("/{id}", user::<A, G>), "users:user")
+    by_id::<A, (Superuser, G)>(users, Route::get("/{id}", user::<A, G>), "users:user")
         .summary("A user")
         .description("Any user, for superusers.")
         .returns::<A::AdminRead>(StatusCode::OK, "The user.")
 }
 
 fn update_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
-    let route = by_id(users, Route::patch("/{id}", update_user::<A, G>), "users:patch_user")
+    let patch = Route::patch("/{id}", update_user::<A, G>);
+    let route = by_id::<A, (Interactive, Superuser, G)>(users, patch, "users:patch_user")
         .summary("Change a user")
         .description(
             "Changes what is in the body and leaves the rest, for superusers. Deactivation and a new password end all \
@@ -109,29 +107,30 @@ fn update_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
 }
 
 fn delete_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
-    let route = by_id(
-        users,
-        Route::delete("/{id}", delete_user::<A, G>),
-        "users:delete_user",
-    )
-    .summary("Delete a user")
-    .description("Removes a user with all sessions, for superusers. This cannot be undone.")
-    .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
+    let delete = Route::delete("/{id}", delete_user::<A, G>);
+    let route = by_id::<A, (Interactive, Superuser, G)>(users, delete, "users:delete_user")
+        .summary("Delete a user")
+        .description("Removes a user with all sessions, for superusers. This cannot be undone.")
+        .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
     unsafe_route(users, route)
 }
 
 const NO_SUCH_USER: ErrorDoc = ErrorDoc::plain(StatusCode::NOT_FOUND, "There is no user with this id.");
 
-fn by_id<A: UserApi>(users: &AxumUsers<A>, route: Route<AxumUsers<A>>, id: &str) -> Route<AxumUsers<A>> {
-    guarded_route(users, route, id, true)
+fn by_id<A: UserApi, G: Guard<UserOf<A>>>(
+    users: &AxumUsers<A>,
+    route: Route<AxumUsers<A>>,
+    id: &str,
+) -> Route<AxumUsers<A>> {
+    guarded_route::<A, G>(users, route, id)
         .tag("users")
         .path_param("id", <IdFor<A> as UserId>::schema(), "The key of the user.")
         .fails_with(&[NO_SUCH_USER])
 }
 
-type Id = Result<Path<String>, PathRejection>;
+pub(crate) type Id = Result<Path<String>, PathRejection>;
 
-async fn find<A: UserApi>(users: &AxumUsers<A>, id: Id) -> Result<UserOf<A>, Refusal> {
+pub(crate) async fn find<A: UserApi>(users: &AxumUsers<A>, id: Id) -> Result<UserOf<A>, Refusal> {
     let Ok(Path(id)) = id else {
         return Err(Refusal::not_found());
     };
@@ -150,22 +149,24 @@ async fn me<A: UserApi, G: Guard<UserOf<A>>>(user: CurrentUser<A, G>) -> Json<A:
 /// Changes the user who is signed in.
 async fn update_me<A: UserApi, G: Guard<UserOf<A>>>(
     State(users): State<AxumUsers<A>>,
-    user: CurrentUser<A, G>,
+    user: CurrentUser<A, (Interactive, G)>,
     RequestContext(context): RequestContext,
     body: JsonObject,
-) -> Result<Json<A::Read>, Refusal> {
+) -> Result<(HeaderMap, Json<A::Read>), Refusal> {
     let context = context.with_actor(&user.id());
     let updated = users
         .manager()
         .update_self(user.signed_in(), read(body)?, &context)
-        .await;
-    Ok(Json(updated.map_err(Refused::refusal)?.into()))
+        .await
+        .map_err(Refused::refusal)?;
+    let headers = users.keep_session(&user, updated.epoch, &context).await;
+    Ok((headers, Json(updated.user.into())))
 }
 
 /// Removes the user who is signed in.
 async fn delete_me<A: UserApi, G: Guard<UserOf<A>>>(
     State(users): State<AxumUsers<A>>,
-    user: CurrentUser<A, G>,
+    user: CurrentUser<A, (Interactive, G)>,
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<StatusCode, Refusal> {
@@ -191,7 +192,7 @@ async fn user<A: UserApi, G: Guard<UserOf<A>>>(
 /// Changes a user for a superuser.
 async fn update_user<A: UserApi, G: Guard<UserOf<A>>>(
     State(users): State<AxumUsers<A>>,
-    actor: CurrentUser<A, (Superuser, G)>,
+    actor: CurrentUser<A, (Interactive, Superuser, G)>,
     RequestContext(context): RequestContext,
     id: Id,
     body: JsonObject,
@@ -209,7 +210,7 @@ async fn update_user<A: UserApi, G: Guard<UserOf<A>>>(
 /// Removes a user for a superuser.
 async fn delete_user<A: UserApi, G: Guard<UserOf<A>>>(
     State(users): State<AxumUsers<A>>,
-    actor: CurrentUser<A, (Superuser, G)>,
+    actor: CurrentUser<A, (Interactive, Superuser, G)>,
     RequestContext(context): RequestContext,
     id: Id,
 ) -> Result<StatusCode, Refusal> {

@@ -106,6 +106,10 @@ impl<S: SessionStore> Strategy<IdOf<S>> for DatabaseStrategy<S> {
         Box::pin(async move { Ok(self.store.note_use(noted).await?) })
     }
 
+    fn refuses_at_limit(&self) -> bool {
+        self.options.refuses_at_limit()
+    }
+
     fn sessions(&self) -> Option<&dyn SessionList<IdOf<S>>> {
         Some(self)
     }

@@ -245,6 +245,10 @@ impl<Id: UserId> Strategy<Id> for JwtStrategy {
         })
     }
 
+    fn is_stateless(&self) -> bool {
+        matches!(self.revoked, Revoked::Never)
+    }
+
     /// A signed token cannot be moved, so another one takes its place, good no longer than it was.
     fn carry<'a>(
         &'a self,
@@ -252,10 +256,10 @@ impl<Id: UserId> Strategy<Id> for JwtStrategy {
         session: &'a Session,
         grant: Grant<'a, Id>,
     ) -> BoxFuture<'a, Result<Option<IssuedToken>, Failure>> {
-        let bound = !matches!(self.revoked, Revoked::Never);
+        let stateless = <Self as Strategy<Id>>::is_stateless(self);
         let issued = session
             .expires_at
-            .filter(|_| bound)
+            .filter(|_| !stateless)
             .map(|expires_at| self.make(&grant, expires_at))
             .transpose();
         Box::pin(std::future::ready(issued))

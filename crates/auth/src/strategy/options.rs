@@ -146,6 +146,12 @@ impl TokenOptions {
         self.limit
     }
 
+    /// Whether a login may be refused because the user has as many tokens as may be.
+    pub fn refuses_at_limit(&self) -> bool {
+        self.limit
+            .is_some_and(|limit| limit.policy == LimitPolicy::Refuse)
+    }
+
     /// Whether the client's address is kept.
     pub fn keeps_client_address(&self) -> bool {
         self.keep_address
