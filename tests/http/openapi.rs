@@ -7,9 +7,9 @@ use std::{
 
 use axum::Router;
 use axum_users::{
-    AxumUsers, Backend, BearerTransport, ErrorStyle, JwtStrategy, Superuser, auth_router,
-    openapi::FinishError, register_router, reset_password_router, user_list_router, users_router,
-    verify_router,
+    AxumUsers, Backend, BearerTransport, ErrorStyle, JwtStrategy, LimitPolicy, Superuser, TokenOptions,
+    UserManager, auth_router, openapi::FinishError, personal_tokens_router, register_router,
+    reset_password_router, sessions_router, user_list_router, users_router, verify_router,
 };
 use axum_users_testing::{TestClock, fast_hasher};
 use serde_json::{Value, json};
@@ -17,8 +17,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::harness::{
-    Answer, Api, App, BACKENDS, Call, Database, InMemory, LIFETIME, OTHER_PASSWORD, PASSWORD, SqliteInMemory,
-    Token, Watched, Wiring, app, backends, manager, secrets, wired,
+    Answer, Api, App, BACKENDS, Call, Database, HouseRules, InMemory, LIFETIME, OTHER_PASSWORD, PASSWORD,
+    PERSONAL_LIMIT, SqliteInMemory, Token, Watched, Wiring, app, backends, manager, personal_tokens, secrets,
+    wired,
 };
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -125,7 +126,7 @@ async fn operation_ids_are_those_that_generated_clients_know() {
         assert!(all.iter().any(|known| known == id), "{id} is not in {all:?}");
     }
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-    assert_eq!(all.len(), 2 * BACKENDS.len() + 5 + 6 + 1);
+    assert_eq!(all.len(), 3 * BACKENDS.len() + 5 + 6 + 1 + 8 + 3);
 }
 
 #[tokio::test]
@@ -141,10 +142,19 @@ async fn security_schemes_say_where_to_sign_in() {
         let scheme = &schemes[backend];
         assert_eq!((&scheme["in"], &scheme["name"]), (&json!("cookie"), &json!(name)));
     }
-    let alternatives: Vec<_> = BACKENDS.iter().map(|backend| json!({ *backend: [] })).collect();
+    assert_eq!(schemes["personal"]["scheme"], "bearer");
+    let people: Vec<_> = BACKENDS.iter().map(|backend| json!({ *backend: [] })).collect();
+    let machines_too: Vec<_> = [json!({"personal": []})]
+        .into_iter()
+        .chain(people.clone())
+        .collect();
     for (path, method, operation) in operations(&document) {
-        let guarded = path.starts_with("/users") || path.ends_with("/logout");
-        let expected = if guarded { json!(alternatives) } else { json!([]) };
+        let guarded = is_guarded(&path);
+        let expected = match (guarded, method) {
+            (false, _) => json!([]),
+            (true, "get") if path.starts_with("/users") => json!(machines_too),
+            (true, _) => json!(people),
+        };
         assert_eq!(operation["security"], expected, "{method} {path}");
         assert_eq!(
             operation["responses"].get("401").is_some(),
@@ -154,20 +164,48 @@ async fn security_schemes_say_where_to_sign_in() {
     }
 }
 
+/// Whether an operation needs somebody who is signed in.
+fn is_guarded(path: &str) -> bool {
+    path.starts_with("/users")
+        || path.starts_with("/auth/sessions")
+        || path.starts_with("/auth/tokens")
+        || path.ends_with("/logout")
+        || path.ends_with("/logout-all")
+}
+
+/// Whether an operation is for superusers.
+fn is_for_superusers(path: &str) -> bool {
+    path == "/users" || path == "/users/{id}" || path.contains("{user_id}")
+}
+
+/// A path with the ids of nobody and nothing.
+fn to_nobody(path: &str) -> String {
+    path.replace("{user_id}", NOBODY).replace("{id}", NOBODY)
+}
+
 type Make = fn(&Users<InMemory>) -> OpenApiRouter;
 
 /// Every set of routers, by the bits of a number.
 fn mounted(bits: u32) -> (Router, Value) {
     let store = Watched::new(axum_users::InMemoryUsers::new());
-    let chosen: Vec<_> = backends::<InMemory>(&store)
+    let chosen = backends::<InMemory>(&store, &LIFETIME.into())
         .into_iter()
         .enumerate()
-        .filter_map(|(index, backend)| (bits >> index & 1 == 1).then_some(backend))
-        .collect();
-    let manager = manager::<InMemory>(&store, &TestClock::default(), fast_hasher());
-    let users = AxumUsers::new(manager, chosen).unwrap();
+        .filter_map(|(index, backend)| (bits >> index & 1 == 1).then_some(backend));
+    let tokens = personal_tokens::<InMemory>(&store);
+    let with_tokens = bits >> (BACKENDS.len() + 5) & 1 == 1;
+    let chosen = with_tokens
+        .then(|| Backend::personal(&tokens))
+        .into_iter()
+        .chain(chosen);
+    let users = AxumUsers::new(memory_manager(&store), chosen).unwrap();
     let mut router = OpenApiRouter::default();
-    for backend in users.backends() {
+    if with_tokens {
+        router = router
+            .nest("/auth/sessions", sessions_router(&users))
+            .nest("/auth/tokens", personal_tokens_router(&users, &tokens));
+    }
+    for backend in users.backends().iter().filter(|backend| !backend.is_personal()) {
         router = router.nest(&format!("/auth/{}", backend.name()), auth_router(&users, backend));
     }
     let others: [(&str, Make); 5] = [
@@ -186,16 +224,20 @@ fn mounted(bits: u32) -> (Router, Value) {
     (router, json_of(&users.finish(api).expect("each set is sound")))
 }
 
+fn memory_manager<D: Database>(store: &Watched<D::Store>) -> UserManager<Api<D>> {
+    manager::<D>(store, &TestClock::default(), fast_hasher(), HouseRules::default())
+}
+
 #[tokio::test]
 async fn what_is_documented_is_served_and_nothing_else_whatever_is_mounted() {
-    let sets = 1 << (BACKENDS.len() + 5);
+    let sets = 1 << (BACKENDS.len() + 6);
     let (_, whole) = mounted(sets - 1);
     let paths: BTreeSet<_> = operations(&whole).into_iter().map(|(path, ..)| path).collect();
     for bits in 0..sets {
         let (router, document) = mounted(bits);
         for path in &paths {
             for method in METHODS {
-                let call = Call::new(&router, &method.to_uppercase(), &path.replace("{id}", NOBODY));
+                let call = Call::new(&router, &method.to_uppercase(), &to_nobody(path));
                 let served = ![404, 405].contains(&call.await.status);
                 let documented = document["paths"][path].get(method).is_some();
                 assert_eq!(served, documented, "{method} {path} of set {bits:b}");
@@ -259,20 +301,19 @@ impl<'a> Stage<'a> {
 
     /// The bare request of an operation; an id is that of nobody.
     fn bare(&self, method: &str, path: &str) -> Call {
-        self.app
-            .call(&method.to_uppercase(), &path.replace("{id}", NOBODY))
+        self.app.call(&method.to_uppercase(), &to_nobody(path))
     }
 
     /// Signs a request in as somebody who may make it, where somebody is needed.
     async fn signed(&mut self, call: Call, path: &str, backend: &str) -> Call {
-        if path == "/users" || path.contains("{id}") {
+        if is_for_superusers(path) {
             let token = if backend == "token" {
                 self.admin.clone()
             } else {
                 self.app.login(backend, "merlin@camelot.bt").await
             };
             call.by(&token)
-        } else if path.starts_with("/users") || path.ends_with("/logout") {
+        } else if is_guarded(path) {
             call.by(&self.session(backend).await)
         } else {
             call
@@ -289,6 +330,9 @@ impl<'a> Stage<'a> {
                 .form(&[("username", &email), ("password", PASSWORD)]);
         }
         let (email, id) = self.user().await;
+        if path.starts_with("/auth/sessions") || path.starts_with("/auth/tokens") {
+            return self.good_for_tokens(method, path, &email, &id).await;
+        }
         let call = app.call(&method.to_uppercase(), &path.replace("{id}", &id));
         let call = self.signed(call, path, "token").await;
         match (method, path) {
@@ -311,6 +355,42 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// A request about sessions or personal access tokens that succeeds.
+    async fn good_for_tokens(&mut self, method: &str, path: &str, email: &str, id: &str) -> Call {
+        let app = self.app;
+        let owner = app.login("token", email).await;
+        let of_token = if path.starts_with("/auth/tokens") {
+            let body = json!({"name": "backup", "current_password": PASSWORD});
+            let made = app.post("/auth/tokens").by(&owner).json(body).await.is(201);
+            made.json()["id"].clone()
+        } else {
+            app.sessions(&owner).await[0]["id"].clone()
+        };
+        let of_token = of_token.as_str().unwrap().to_owned();
+        let path_of = path.replace("{user_id}", id).replace("{id}", &of_token);
+        let by = if is_for_superusers(path) {
+            &self.admin
+        } else {
+            &owner
+        };
+        let call = app.call(&method.to_uppercase(), &path_of).by(by);
+        match (method, path) {
+            ("patch", _) => call.json(json!({"name": "old laptop"})),
+            ("post", "/auth/tokens") => call.json(json!({"name": "backup", "current_password": PASSWORD})),
+            _ => call,
+        }
+    }
+
+    /// A user who has as many personal access tokens as may be makes another one.
+    async fn one_token_too_many(&mut self) -> Call {
+        let owner = self.session("token").await;
+        for _ in 0..PERSONAL_LIMIT {
+            self.app.personal_token(&owner, None).await;
+        }
+        let body = json!({"name": "one more", "current_password": PASSWORD});
+        self.app.post("/auth/tokens").by(&owner).json(body)
+    }
+
     /// Produces what is documented; `None` where nobody has thought of a way.
     async fn produce(&mut self, method: &str, path: &str, status: u16, code: &str) -> Option<Answer> {
         let bare = self.bare(method, path);
@@ -325,11 +405,19 @@ impl<'a> Stage<'a> {
             }
             (401, "UNAUTHORIZED") => bare,
             (403, "CROSS_ORIGIN_REQUEST") => self.signed(bare, path, "cookie").await.cross_site(),
-            (403, "FORBIDDEN") if path == "/users" || path.contains("{id}") => {
-                bare.by(&self.session("token").await)
+            (403, "PERSONAL_TOKEN_REFUSED" | "INSUFFICIENT_SCOPE") => {
+                let owner = self.session("token").await;
+                let scopes: &[&str] = &["orders:read"];
+                let scopes = (code == "INSUFFICIENT_SCOPE").then_some(scopes);
+                bare.by(&self.app.personal_token(&owner, scopes).await)
             }
+            (403, "TOKEN_LIMIT_REACHED") => self.one_token_too_many().await,
+            (403, "FORBIDDEN") if is_for_superusers(path) => bare.by(&self.session("token").await),
             (403, "FORBIDDEN") if self.verified => bare.by(&self.unconfirmed_session().await),
-            (404, "NOT_FOUND") if method == "patch" => self.signed(bare, path, "token").await.json(json!({})),
+            (404, "NOT_FOUND") if method == "patch" => {
+                let name = json!({"name": "old laptop"});
+                self.signed(bare, path, "token").await.json(name)
+            }
             (404, "NOT_FOUND") => self.signed(bare, path, "token").await,
             (413, "PAYLOAD_TOO_LARGE") => {
                 let call = self.signed(bare, path, "token").await;
@@ -356,7 +444,11 @@ impl<'a> Stage<'a> {
         if path.ends_with("/login") {
             return self.app.post(path).form(&[]);
         }
-        let wrong = json!({"email": 1, "token": 1, "current_password": 1});
+        if path.ends_with("/logout-all") {
+            let path = format!("{path}?personal_tokens=perhaps");
+            return self.app.post(&path).by(&self.session("token").await);
+        }
+        let wrong = json!({"email": 1, "token": 1, "current_password": 1, "name": 1});
         self.good(method, path).await.json_instead(wrong)
     }
 
@@ -398,6 +490,7 @@ impl<'a> Stage<'a> {
                 json!({"password": OTHER_PASSWORD, "current_password": wrong})
             }
             "DELETE_USER_INVALID_CURRENT_PASSWORD" => json!({"current_password": wrong}),
+            "PERSONAL_TOKEN_INVALID_CURRENT_PASSWORD" => json!({"name": "backup", "current_password": wrong}),
             _ => return None,
         };
         let body = match (method, code) {
@@ -549,8 +642,11 @@ type Users<D> = AxumUsers<Api<D>>;
 fn family<D: Database>(db: &D, backend: &'static str) -> Users<D> {
     let store = Watched::new(db.store());
     let strategy = JwtStrategy::new(secrets().access(), LIFETIME, store.clone());
-    let manager = manager::<D>(&store, &TestClock::default(), fast_hasher());
-    AxumUsers::new(manager, [Backend::new(backend, BearerTransport::new(), strategy)]).unwrap()
+    AxumUsers::new(
+        memory_manager(&store),
+        [Backend::new(backend, BearerTransport::new(), strategy)],
+    )
+    .unwrap()
 }
 
 fn everything<D: Database>(users: &Users<D>) -> OpenApiRouter {
@@ -674,6 +770,33 @@ async fn two_families_share_a_document_under_names_of_their_own() {
         let call = Call::new(&router, &method.to_uppercase(), &path.replace("{id}", NOBODY));
         assert!(![404, 405].contains(&call.await.status), "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn a_login_that_may_meet_the_limit_says_so() {
+    let documented = async |policy| {
+        let options = TokenOptions::new(LIFETIME).limit_per_user(2, policy);
+        let app = wired(Wiring::usual().tokens(options)).await;
+        let document = json_of(&app.api);
+        let answer = &document["paths"]["/auth/token/login"]["post"]["responses"]["403"];
+        let examples = &answer["content"]["application/json"]["examples"];
+        examples.get("TOKEN_LIMIT_REACHED").is_some()
+    };
+    assert!(documented(LimitPolicy::Refuse).await);
+    assert!(!documented(LimitPolicy::EndOldest).await);
+}
+
+#[tokio::test]
+async fn a_login_for_personal_access_tokens_is_refused_at_start_up() {
+    let store = Watched::new(InMemory::start().await.unwrap().store());
+    let tokens = personal_tokens::<InMemory>(&store);
+    let users = AxumUsers::new(memory_manager::<InMemory>(&store), [Backend::personal(&tokens)]).unwrap();
+    let router: OpenApiRouter = auth_router(&users, &users.backends()[0]);
+    let refused = users.finish(router.into_openapi()).map(drop);
+    assert!(
+        matches!(refused, Err(FinishError::LoginMounted { .. })),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,10 +1,15 @@
 //! What a security reviewer finds in the log.
 
-use axum_users::{Argon2Settings, HasherSettings, PasswordHasher, SecurityEvent, SecurityEvent as E};
+use axum_users::{
+    Argon2Settings, HasherSettings, LimitPolicy, PasswordHasher, SecurityEvent, SecurityEvent as E,
+    TokenOptions,
+};
 use axum_users_testing::{CapturedEvents, captured_events};
 use serde_json::json;
 
-use crate::harness::{Answer, App, Call, OTHER_PASSWORD, PASSWORD, SqliteInMemory, Token, Wiring, app};
+use crate::harness::{
+    Answer, App, Call, LIFETIME, OTHER_PASSWORD, PASSWORD, SqliteInMemory, Token, Wiring, app,
+};
 
 const EMAIL: &str = "arthur@camelot.bt";
 
@@ -171,6 +176,49 @@ async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
     log.of(patch(json!({"first_name": "Wart"})), me, me, &[])
         .await
         .is(200);
+
+    let make = app.post("/auth/tokens").by(&token);
+    let make = make.json(json!({"name": "backup", "current_password": OTHER_PASSWORD}));
+    let made = log
+        .of(make, me, me, &[E::PersonalTokenCreated])
+        .await
+        .is(201)
+        .json();
+    log.secrets.push(made["token"].as_str().unwrap().to_owned());
+    let end = app.delete(&format!("/auth/tokens/{}", made["id"].as_str().unwrap()));
+    log.of(end.by(&token), me, me, &[E::PersonalTokenEnded])
+        .await
+        .is(204);
+    let other = app
+        .try_login("cookie", "king@camelot.bt", OTHER_PASSWORD)
+        .await
+        .token();
+    log.hide(&other);
+    let sessions = app.sessions(&token).await;
+    let cookie = sessions
+        .iter()
+        .find(|session| session["backend"] == "cookie")
+        .unwrap();
+    let end = app.delete(&format!("/auth/sessions/{}", cookie["id"].as_str().unwrap()));
+    log.of(end.by(&token), me, me, &[E::SessionEnded]).await.is(204);
+    log.of(
+        app.post("/auth/sessions/end-others").by(&token),
+        me,
+        me,
+        &[E::SessionsEnded],
+    )
+    .await
+    .is(204);
+    let one = TokenOptions::new(LIFETIME).limit_per_user(1, LimitPolicy::Refuse);
+    let full = app.rewired(Wiring::usual().tokens(one));
+    log.of(
+        full.try_login("token", "king@camelot.bt", OTHER_PASSWORD),
+        me,
+        None,
+        &[E::TokenLimitReached],
+    )
+    .await
+    .is(403);
 
     let change = |body| app.patch(&by_id).by(&admin).json(body);
     let by = Some(merlin.as_str());

@@ -3,18 +3,19 @@
 use std::{
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use axum::Router;
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, Change, Context, CookieTransport, DatabaseStrategy,
-    Denied, EmailAddress, InvalidPassword, JwtStrategy, MessageKind, Password, PasswordHasher, PasswordOwner,
-    Registration, Secret, Secrets, Updated, User, UserApi, UserCreate, UserHooks, UserManager, UserRead,
-    UserStore, UserUpdate, auth_router,
+    Denied, EmailAddress, EndSessions, InvalidPassword, JwtStrategy, MessageKind, Password, PasswordHasher,
+    PasswordOwner, PersonalTokens, Registration, Revoked, Secret, Secrets, TokenEvent, TokenOptions, Updated,
+    User, UserApi, UserCreate, UserHooks, UserManager, UserRead, UserStore, UserUpdate, auth_router,
     mail::{Links, MailHooks, Templates},
-    normalize_email, register_router, reset_password_router, user_list_router, users_router, verify_router,
+    normalize_email, personal_tokens_router, register_router, reset_password_router, sessions_router,
+    user_list_router, users_router, verify_router,
 };
 use axum_users_testing::{OutboxReader, TestClock, fast_hasher};
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ use super::{
 pub(crate) const PASSWORD: &str = "excalibur in the lake";
 pub(crate) const OTHER_PASSWORD: &str = "holy hand grenade";
 pub(crate) const LIFETIME: Duration = Duration::from_hours(1);
+/// How many personal access tokens a user may have.
+pub(crate) const PERSONAL_LIMIT: u32 = 5;
 
 /// The names of the backends; each is mounted at `/auth/NAME`.
 pub(crate) const BACKENDS: [&str; 4] = ["jwt", "token", "cookie", "cookie-jwt"];
@@ -47,8 +50,22 @@ impl<D: Database> UserApi for Api<D> {
     type AdminUpdate = AdminUpdate<D::Patch>;
 }
 
-/// The application's own part: no common passwords, and nobody called Mordred.
-pub(crate) struct HouseRules;
+/// The application's own part: no common passwords, nobody called Mordred, and a note of what happens to tokens.
+#[derive(Clone, Default)]
+pub(crate) struct HouseRules {
+    notes: Arc<Mutex<Vec<String>>>,
+}
+
+impl HouseRules {
+    fn note(&self, text: String) {
+        self.notes.lock().expect("no test panics here").push(text);
+    }
+
+    /// What has happened to tokens since the last call.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.lock().expect("no test panics here"))
+    }
+}
 
 impl<U: User> UserHooks<U> for HouseRules {
     async fn validate_password(
@@ -64,6 +81,27 @@ impl<U: User> UserHooks<U> for HouseRules {
             ));
         }
         Ok(())
+    }
+
+    async fn on_token(&self, event: TokenEvent<'_, U::Id>, _: &Context) {
+        self.note(match event {
+            TokenEvent::Issued { session, .. } => format!("issued {}", session.backend),
+            TokenEvent::Renewed { session, .. } => format!("renewed {}", session.backend),
+            TokenEvent::Revoked { which, reason, .. } => {
+                let which = match which {
+                    Revoked::Session { backend, .. } => format!("one {backend}"),
+                    Revoked::PersonalToken { .. } => "one personal".to_owned(),
+                    Revoked::Oldest { backend, count } => format!("{count} oldest {backend}"),
+                    Revoked::Many(EndSessions::All) => "all".to_owned(),
+                    Revoked::Many(EndSessions::AllExcept(_)) => "others".to_owned(),
+                    Revoked::Many(EndSessions::Everything) => "everything".to_owned(),
+                    other => format!("{other:?}"),
+                };
+                format!("revoked {which}: {}", reason.as_str())
+            }
+            TokenEvent::Expired { count } => format!("expired {count}"),
+            other => format!("{other:?}"),
+        });
     }
 
     async fn on_before_register(&self, email: &EmailAddress, _: &Context) -> Result<(), Denied> {
@@ -107,6 +145,7 @@ pub(crate) struct Wiring<D: Database> {
     users: OnUsers<D>,
     extra: Extra<D>,
     hasher: PasswordHasher,
+    options: TokenOptions,
 }
 
 impl<D: Database> Wiring<D> {
@@ -116,6 +155,7 @@ impl<D: Database> Wiring<D> {
             users: Box::new(|users| users),
             extra: Box::new(|_| OpenApiRouter::default()),
             hasher: fast_hasher(),
+            options: LIFETIME.into(),
         }
     }
 
@@ -141,6 +181,12 @@ impl<D: Database> Wiring<D> {
         self
     }
 
+    /// How the opaque tokens of logins live.
+    pub(crate) fn tokens(mut self, options: TokenOptions) -> Self {
+        self.options = options;
+        self
+    }
+
     pub(crate) fn hasher(mut self, hasher: PasswordHasher) -> Self {
         self.hasher = hasher;
         self
@@ -155,6 +201,7 @@ pub(crate) struct App<D: Database> {
     pub(crate) outbox: OutboxReader<D::Store>,
     pub(crate) clock: TestClock,
     pub(crate) db: Arc<D>,
+    pub(crate) tokens: HouseRules,
 }
 
 pub(crate) fn secrets() -> Secrets {
@@ -163,10 +210,13 @@ pub(crate) fn secrets() -> Secrets {
 }
 
 /// The backends, over any store.
-pub(crate) fn backends<D: Database>(store: &Watched<D::Store>) -> [Backend<Api<D>>; 4] {
+pub(crate) fn backends<D: Database>(
+    store: &Watched<D::Store>,
+    options: &TokenOptions,
+) -> [Backend<Api<D>>; 4] {
     let keys = secrets().access();
     let jwt = || JwtStrategy::new(keys.clone(), LIFETIME, store.clone());
-    let opaque = || DatabaseStrategy::new(store.clone(), LIFETIME);
+    let opaque = || DatabaseStrategy::new(store.clone(), options.clone());
     [
         Backend::new("jwt", BearerTransport::new(), jwt()),
         Backend::new("token", BearerTransport::new(), opaque()),
@@ -175,14 +225,22 @@ pub(crate) fn backends<D: Database>(store: &Watched<D::Store>) -> [Backend<Api<D
     ]
 }
 
+/// The personal access tokens, over any store.
+pub(crate) fn personal_tokens<D: Database>(store: &Watched<D::Store>) -> PersonalTokens<Watched<D::Store>> {
+    PersonalTokens::new(store.clone())
+        .scopes(["orders:read", "orders:write"])
+        .limit_per_user(PERSONAL_LIMIT)
+}
+
 pub(crate) fn manager<D: Database>(
     store: &Watched<D::Store>,
     clock: &TestClock,
     hasher: PasswordHasher,
+    rules: HouseRules,
 ) -> UserManager<Api<D>> {
     let links = Links::new("https://app.example.com");
     let mails = MailHooks::outbox(store, &links, &Templates::new("Camelot")).expect("the links are sound");
-    UserManager::new(store.clone(), (mails, HouseRules), &secrets())
+    UserManager::new(store.clone(), (mails, rules), &secrets())
         .expect("the manager is sound")
         .with_hasher(hasher)
         .with_clock(Arc::new(clock.clone()))
@@ -191,11 +249,16 @@ pub(crate) fn manager<D: Database>(
 impl<D: Database> App<D> {
     pub(crate) fn on(db: Arc<D>, clock: TestClock, wiring: Wiring<D>) -> Self {
         let store = Watched::new(db.store());
-        let manager = (wiring.manager)(manager(&store, &clock, wiring.hasher));
-        let users = AxumUsers::new(manager, backends::<D>(&store)).expect("the backends are sound");
+        let rules = HouseRules::default();
+        let manager = (wiring.manager)(manager(&store, &clock, wiring.hasher, rules.clone()));
+        let tokens = personal_tokens::<D>(&store);
+        let backends = [Backend::personal(&tokens)]
+            .into_iter()
+            .chain(backends::<D>(&store, &wiring.options));
+        let users = AxumUsers::new(manager, backends).expect("the backends are sound");
         let users = (wiring.users)(users);
         let mut router = OpenApiRouter::default();
-        for backend in users.backends() {
+        for backend in users.backends().iter().filter(|backend| !backend.is_personal()) {
             router = router.nest(&format!("/auth/{}", backend.name()), auth_router(&users, backend));
         }
         let (router, api) = router
@@ -204,6 +267,8 @@ impl<D: Database> App<D> {
             .nest("/auth", reset_password_router(&users))
             .nest("/users", users_router(&users))
             .nest("/users", user_list_router(&users))
+            .nest("/auth/sessions", sessions_router(&users))
+            .nest("/auth/tokens", personal_tokens_router(&users, &tokens))
             .merge((wiring.extra)(&users))
             .split_for_parts();
         Self {
@@ -214,6 +279,7 @@ impl<D: Database> App<D> {
             store,
             clock,
             db,
+            tokens: rules,
         }
     }
 
@@ -284,6 +350,25 @@ impl<D: Database> App<D> {
             tokens.push((backend, self.login(backend, email).await));
         }
         tokens
+    }
+
+    /// The sessions that the owner of a token sees.
+    pub(crate) async fn sessions(&self, token: &Token) -> Vec<Value> {
+        let page = self.get("/auth/sessions").by(token).await.is(200).json();
+        page["items"].as_array().expect("a list").clone()
+    }
+
+    /// Makes a personal access token with scopes, or without.
+    pub(crate) async fn personal_token(&self, owner: &Token, scopes: Option<&[&str]>) -> Token {
+        let body = json!({"name": "backup", "scopes": scopes, "current_password": PASSWORD});
+        let made = self
+            .post("/auth/tokens")
+            .by(owner)
+            .json(body)
+            .await
+            .is(201)
+            .json();
+        Token::Bearer(made["token"].as_str().expect("a text").to_owned())
     }
 
     /// What `/users/me` answers to the token.

@@ -13,8 +13,8 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, RequestBody, SeaOrmUsers, SessionStore,
-    UserStore, connect, migrations, sea_orm,
+    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PersonalTokenStore, RequestBody, SeaOrmUsers,
+    SessionStore, UserStore, connect, migrations, sea_orm,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend,
@@ -32,7 +32,12 @@ pub(crate) type IdIn<D> = IdOf<<D as Database>::Store>;
 
 /// A database of a test's own.
 pub(crate) trait Database: Sized + Send + Sync + 'static {
-    type Store: SessionStore + ListUsers + Outbox + Accepts<Self::New> + Accepts<Self::Patch>;
+    type Store: SessionStore
+        + PersonalTokenStore
+        + ListUsers
+        + Outbox
+        + Accepts<Self::New>
+        + Accepts<Self::Patch>;
     type Shown: From<UserIn<Self>> + Serialize + ToSchema + Send + 'static;
     type New: RequestBody + ToSchema;
     type Patch: RequestBody + ToSchema;

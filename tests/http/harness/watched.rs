@@ -10,9 +10,10 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, Applied, Change, Claim, Compose, EmailKey, IdOf, Inserted, Leased, ListUsers, Message, NewToken,
-    NewUser, Outbox, SessionStore, SetupError, SignedIn, StoreError, Stored, Timestamp, TokenDigest,
-    TokenStored, UserQuery, UserStore,
+    Accepts, Applied, Change, Claim, Compose, EmailKey, IdOf, Inserted, Leased, ListUsers, Message,
+    NewPersonalToken, NewToken, NewUser, Outbox, PersonalTokenRecord, PersonalTokenStore, Purged,
+    SessionStore, SetupError, SignedIn, StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored,
+    TokenUse, UserQuery, UserStore,
 };
 
 /// Clones share the counter and the switch.
@@ -116,16 +117,70 @@ impl<S: SessionStore> SessionStore for Watched<S> {
         self.ask()?.insert_token(token).await
     }
 
+    async fn note_use(&self, noted: TokenUse) -> Result<bool, StoreError> {
+        self.ask()?.note_use(noted).await
+    }
+
     async fn end_token(&self, digest: &TokenDigest, backend: &str) -> Result<bool, StoreError> {
         self.ask()?.end_token(digest, backend).await
+    }
+
+    async fn list_tokens(
+        &self,
+        user_id: &IdOf<S>,
+        backend: &str,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<TokenRecord>, StoreError> {
+        self.ask()?.list_tokens(user_id, backend, now, limit).await
+    }
+
+    async fn name_token(
+        &self,
+        user_id: &IdOf<S>,
+        backend: &str,
+        id: &str,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.ask()?.name_token(user_id, backend, id, name, now).await
+    }
+
+    async fn end_token_by_id(&self, user_id: &IdOf<S>, backend: &str, id: &str) -> Result<bool, StoreError> {
+        self.ask()?.end_token_by_id(user_id, backend, id).await
     }
 
     async fn revoke(&self, token_id: &str, until: Timestamp) -> Result<(), StoreError> {
         self.ask()?.revoke(token_id, until).await
     }
 
-    async fn purge(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, now: Timestamp, batch: u32) -> Result<Purged, StoreError> {
         self.ask()?.purge(now, batch).await
+    }
+}
+
+impl<S: PersonalTokenStore> PersonalTokenStore for Watched<S> {
+    async fn insert_personal_token(
+        &self,
+        token: NewPersonalToken<IdOf<S>>,
+    ) -> Result<TokenStored, StoreError> {
+        self.ask()?.insert_personal_token(token).await
+    }
+
+    async fn note_personal_use(&self, noted: TokenUse) -> Result<bool, StoreError> {
+        self.ask()?.note_personal_use(noted).await
+    }
+
+    async fn list_personal_tokens(
+        &self,
+        user_id: &IdOf<S>,
+        now: Timestamp,
+    ) -> Result<Vec<PersonalTokenRecord>, StoreError> {
+        self.ask()?.list_personal_tokens(user_id, now).await
+    }
+
+    async fn end_personal_token(&self, user_id: &IdOf<S>, id: &str) -> Result<bool, StoreError> {
+        self.ask()?.end_personal_token(user_id, id).await
     }
 }
 

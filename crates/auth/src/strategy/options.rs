@@ -163,7 +163,8 @@ impl TokenOptions {
         if let Some(later) = self.renewed_end(session, now) {
             return Some(noted.renewed_until(later));
         }
-        let seen = session.last_seen_at;
+        // A login is a use: the first minute of a session is not written twice.
+        let seen = session.last_seen_at.or(session.created_at);
         seen.is_none_or(|seen| now.since(seen) >= SEEN_EVERY)
             .then_some(noted)
     }
@@ -230,7 +231,6 @@ mod tests {
             .since(START)
             .until(options.end_of(START));
         session.digest = Some(TokenDigest::of("token"));
-        session.last_seen_at = Some(START);
         session
     }
 

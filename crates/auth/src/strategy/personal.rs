@@ -156,7 +156,11 @@ impl<S: PersonalTokenStore> Strategy<IdOf<S>> for PersonalTokens<S> {
     }
 
     fn due(&self, session: &Session, now: Timestamp) -> Option<TokenUse> {
-        self.uses.due(session, now)
+        match session.last_seen_at {
+            // Whether it was ever used is what its owner wants to know.
+            None => Some(TokenUse::new(session.digest?, now)),
+            Some(_) => self.uses.due(session, now),
+        }
     }
 
     fn note_use<'a>(&'a self, _: &'a Session, noted: TokenUse) -> BoxFuture<'a, Result<bool, Failure>> {
