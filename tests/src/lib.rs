@@ -13,6 +13,12 @@ mod user_model {}
 #[doc = include_str!("../../docs/backends.md")]
 mod backends {}
 
+#[doc = include_str!("../../docs/sessions.md")]
+mod sessions {}
+
+#[doc = include_str!("../../docs/personal-tokens.md")]
+mod personal_tokens {}
+
 #[doc = include_str!("../../docs/routers.md")]
 mod routers {}
 

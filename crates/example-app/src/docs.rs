@@ -23,6 +23,8 @@ use crate::{Failed, routes, settings::Settings, users};
     ),
     tags(
         (name = "auth", description = "Registration, login, verification and password reset"),
+        (name = "sessions", description = "Where one is signed in"),
+        (name = "personal tokens", description = "Tokens for machines"),
         (name = "users", description = "Users of themselves, and superusers of all"),
         (name = "example", description = "What this application adds"),
         (name = "health", description = "For what watches over the process"),

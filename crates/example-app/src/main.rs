@@ -4,10 +4,12 @@ mod account;
 mod docs;
 mod health;
 mod pages;
+mod purge;
 mod routes;
 mod secret;
 mod serve;
 mod settings;
+mod tokens;
 mod users;
 
 use std::{
@@ -63,6 +65,11 @@ async fn run(settings: &Settings) -> Result<(), Failed> {
             let ran = account::migrate(&serve::open(settings).await?).await?;
             Ok(writeln!(stdout(), "{ran} migrations ran")?)
         }
+        Some(Command::Purge) => {
+            let (users, _) = users::open(settings, "http://localhost").await?;
+            let purged = purge::once(&users).await?;
+            Ok(writeln!(stdout(), "{} expired tokens removed", purged.tokens)?)
+        }
         Some(Command::Openapi) => Ok(writeln!(stdout(), "{}", docs::print().await?)?),
         Some(Command::CreateSuperuser) => create_superuser(settings).await,
     }
@@ -74,9 +81,7 @@ async fn create_superuser(settings: &Settings) -> Result<(), Failed> {
         Some(password) => password.to_owned(),
         None => ask("Password (shown while you type): ")?,
     };
-    let db = serve::open(settings).await?;
-    account::migrate(&db).await?;
-    let (users, _) = users::users(db, &secret::root(settings)?, "http://localhost", settings)?;
+    let (users, _) = users::open(settings, "http://localhost").await?;
     if users::make_superuser(&users, email, &password).await? {
         Ok(writeln!(stdout(), "the superuser was made")?)
     } else {

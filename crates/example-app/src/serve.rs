@@ -27,9 +27,9 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    Failed, account, docs, pages, routes, secret,
+    Failed, account, docs, pages, purge, routes, secret,
     settings::Settings,
-    users::{self, Users},
+    users::{self, Wired},
 };
 
 /// How long requests and the mail in hand may take to finish once the process is told to stop.
@@ -50,10 +50,11 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), Failed> {
     let db = open(settings).await?;
     account::migrate(&db).await?;
     let root = secret::root(settings)?;
-    let (users, wake) = users::users(db.clone(), &root, &public_url(settings, address)?, settings)?;
+    let wired = users::users(db.clone(), &root, &public_url(settings, address)?, settings)?;
+    let Wired { users, wake, .. } = &wired;
     users.check().await?;
-    users::make_superuser_of(&users, settings).await?;
-    let app = app(&users)?.into_make_service_with_connect_info::<SocketAddr>();
+    users::make_superuser_of(users, settings).await?;
+    let app = app(&wired)?.into_make_service_with_connect_info::<SocketAddr>();
 
     let stopped = on_signal()?;
     let worker = MailWorker::new(
@@ -61,7 +62,8 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), Failed> {
         Mailer::from_url(&settings.mail_url, &settings.mail_from)?,
         SystemClock,
     );
-    let mails = tokio::spawn(worker.woken_by(&wake).run(until(stopped.clone())));
+    let mails = tokio::spawn(worker.woken_by(wake).run(until(stopped.clone())));
+    let purge = tokio::spawn(purge::hourly(users.clone(), until(stopped.clone())));
     writeln!(
         stdout(),
         "listening on http://{address}, docs at http://{address}/docs/"
@@ -80,6 +82,7 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), Failed> {
     if timeout(GRACE, mails).await.is_err() {
         tracing::warn!("a mail did not finish in time; it will be sent again");
     }
+    let _ = timeout(GRACE, async { tokio::join!(purge, users.settle()) }).await;
     db.close().await?;
     tracing::info!("stopped");
     Ok(())
@@ -95,8 +98,8 @@ fn public_url(settings: &Settings, address: SocketAddr) -> Result<String, SetupE
     }
 }
 
-fn app(users: &Users) -> Result<Router, Failed> {
-    let (api, document) = routes::api(users)?;
+fn app(wired: &Wired) -> Result<Router, Failed> {
+    let (api, document) = routes::api(wired)?;
     Ok(api
         .merge(pages::router())
         .merge(docs::router(&document)?)

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{Parser, Subcommand};
 use sea_orm::DbBackend;
 
-use crate::Failed;
+use crate::{Failed, tokens::TokenSettings};
 
 /// The example application of axum-users.
 #[derive(Parser)]
@@ -72,6 +72,17 @@ pub(crate) struct Settings {
     #[arg(long, env, global = true, default_value_t = 1_209_600, value_parser = clap::value_parser!(u64).range(1..))]
     token_lifetime: u64,
 
+    #[command(flatten)]
+    pub(crate) tokens: TokenSettings,
+
+    /// Keeps tokens in Redis too, for a backend `redis`: `redis://HOST`
+    #[arg(long, env, global = true, hide_env_values = true)]
+    redis_url: Option<String>,
+
+    /// Proxies whose `X-Forwarded-For` counts, separated by commas: addresses, or networks such as `10.0.0.0/8`
+    #[arg(long, env, global = true, value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<String>,
+
     /// How many passwords are hashed at the same time, each in 19 MiB [default: one for each core]
     #[arg(long, env, global = true)]
     pub(crate) hash_threads: Option<usize>,
@@ -87,6 +98,8 @@ pub(crate) enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Removes expired tokens, which `serve` does once an hour as well
+    Purge,
     /// Prints the `OpenAPI` document
     Openapi,
     /// Makes a superuser of `SUPERUSER_EMAIL` and `SUPERUSER_PASSWORD`, or asks for the password
@@ -111,6 +124,10 @@ impl Settings {
         self.superuser_password
             .as_deref()
             .filter(|password| !password.is_empty())
+    }
+
+    pub(crate) fn redis_url(&self) -> Option<&str> {
+        self.redis_url.as_deref().filter(|url| !url.is_empty())
     }
 
     pub(crate) fn jwt_lifetime(&self) -> Duration {

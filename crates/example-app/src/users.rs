@@ -2,9 +2,12 @@
 
 use axum_users::{
     Active, AdminUpdate, AxumUsers, Backend, BearerTransport, CookieTransport, DatabaseStrategy,
-    EmailAddress, HasherSettings, JwtStrategy, Password, PasswordHasher, RegisterError, Registration,
-    SeaOrmUsers, Secret, Secrets, UserApi, UserCreate, UserManager, UserRead, UserStore, UserUpdate,
+    EmailAddress, HasherSettings, JwtStrategy, Password, PasswordHasher, PersonalTokens, RegisterError,
+    Registration, SeaOrmUsers, Secret, Secrets, UserApi, UserCreate, UserManager, UserRead, UserStore,
+    UserUpdate,
+    guard::ScopeNames,
     mail::{Links, MailHooks, Templates, Wake},
+    redis::{RedisSessions, RedisStrategy},
 };
 use sea_orm::{DatabaseConnection, DeriveIntoActiveModel};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -65,13 +68,20 @@ impl From<account::Model> for Profile {
     }
 }
 
-/// The users in `db`, and what wakes the worker that sends their mails.
+/// The users, what wakes the worker that sends their mails, and the tokens that they make for machines.
+pub(crate) struct Wired {
+    pub(crate) users: Users,
+    pub(crate) personal: PersonalTokens<Store>,
+    pub(crate) wake: Wake,
+}
+
+/// The users in `db`.
 pub(crate) fn users(
     db: DatabaseConnection,
     root: &Secret,
     public_url: &str,
     settings: &Settings,
-) -> Result<(Users, Wake), Failed> {
+) -> Result<Wired, Failed> {
     let store = Store::new(db);
     let secrets = Secrets::from_root(root, "users")?;
     let hooks = MailHooks::outbox(
@@ -80,23 +90,63 @@ pub(crate) fn users(
         &Templates::new("axum-users example"),
     )?;
     let wake = hooks.wake_handle();
-    let backends = backends(&store, &secrets, settings);
+    let personal = PersonalTokens::new(store.clone()).scopes([Greet::NAME]);
+    let backends = backends(&store, &personal, &secrets, settings)?;
     let mut manager = UserManager::new(store, hooks, &secrets)?;
     if let Some(threads) = settings.hash_threads {
         manager = manager.with_hasher(PasswordHasher::new(&HasherSettings::new().threads(threads))?);
     }
-    Ok((AxumUsers::new(manager, backends)?, wake))
+    let mut users = AxumUsers::new(manager, backends)?;
+    for proxy in &settings.trusted_proxies {
+        users = users.trust_proxy(proxy)?;
+    }
+    Ok(Wired {
+        users,
+        personal,
+        wake,
+    })
 }
 
-fn backends(store: &Store, secrets: &Secrets, settings: &Settings) -> [Backend<Api>; 4] {
+fn backends(
+    store: &Store,
+    personal: &PersonalTokens<Store>,
+    secrets: &Secrets,
+    settings: &Settings,
+) -> Result<Vec<Backend<Api>>, Failed> {
+    let options = settings.tokens.options(settings.token_lifetime())?;
     let jwt = || JwtStrategy::new(secrets.access(), settings.jwt_lifetime(), store.clone());
-    let database = || DatabaseStrategy::new(store.clone(), settings.token_lifetime());
-    [
+    let database = || DatabaseStrategy::new(store.clone(), options.clone());
+    let mut backends = vec![
+        Backend::personal(personal),
         Backend::new("jwt", BearerTransport::new(), jwt()),
         Backend::new("db", BearerTransport::new(), database()),
         Backend::new("cookie", CookieTransport::new("session"), database()),
         Backend::new("cookie-jwt", CookieTransport::new("session-jwt"), jwt()),
-    ]
+    ];
+    if let Some(url) = settings.redis_url() {
+        let redis = RedisStrategy::new(&RedisSessions::from_url(url)?, options);
+        backends.push(Backend::new("redis", BearerTransport::new(), redis));
+    }
+    Ok(backends)
+}
+
+/// The scope that a personal access token needs to be greeted.
+pub(crate) struct Greet;
+
+impl Greet {
+    pub(crate) const NAME: &'static str = "greeting:read";
+}
+
+impl ScopeNames for Greet {
+    const NAMES: &'static [&'static str] = &[Self::NAME];
+}
+
+/// The users of the database that is set, with all tables there.
+pub(crate) async fn open(settings: &Settings, public_url: &str) -> Result<(Users, Wake), Failed> {
+    let db = crate::serve::open(settings).await?;
+    account::migrate(&db).await?;
+    let wired = users(db, &crate::secret::root(settings)?, public_url, settings)?;
+    Ok((wired.users, wired.wake))
 }
 
 /// Makes a superuser; false where there is an account with this address, which stays as it is.
@@ -129,8 +179,7 @@ pub(crate) async fn make_superuser_of(users: &Users, settings: &Settings) -> Res
 }
 
 /// Users on an empty database in memory, for the document and for tests.
-pub(crate) async fn of_no_consequence(settings: &Settings) -> Result<Users, Failed> {
+pub(crate) async fn of_no_consequence(settings: &Settings) -> Result<Wired, Failed> {
     let db = axum_users::connect("sqlite::memory:").await?;
-    let (users, _) = users(db, &crate::secret::of_chance()?, "http://localhost", settings)?;
-    Ok(users)
+    users(db, &crate::secret::of_chance()?, "http://localhost", settings)
 }

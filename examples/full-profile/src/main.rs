@@ -19,7 +19,7 @@ use clap::Parser;
 use tokio::{net::TcpListener, time::Duration};
 use tracing_subscriber::EnvFilter;
 
-use crate::{settings::Settings, users::Users};
+use crate::{settings::Settings, users::Wired};
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -48,10 +48,10 @@ async fn serve(settings: &Settings) -> Result<(), Failed> {
     let address = listener.local_addr()?;
     let db = connect(&settings.database_url).await?;
     migrate(&db).await?;
-    let users = users::users(db, &secrets, settings)?;
-    users.check().await?;
-    users::make_superuser(&users, settings).await?;
-    let app = app(&users)?.into_make_service_with_connect_info::<SocketAddr>();
+    let wired = users::users(db, &secrets, settings)?;
+    wired.users.check().await?;
+    users::make_superuser(&wired.users, settings).await?;
+    let app = app(&wired)?.into_make_service_with_connect_info::<SocketAddr>();
     writeln!(
         stdout(),
         "listening on http://{address}, docs at http://{address}/docs/"
@@ -60,13 +60,13 @@ async fn serve(settings: &Settings) -> Result<(), Failed> {
     Ok(served.await?)
 }
 
-fn app(users: &Users) -> Result<Router, Failed> {
-    let (api, document) = routes::api(users)?;
+fn app(wired: &Wired) -> Result<Router, Failed> {
+    let (api, document) = routes::api(wired)?;
     Ok(api
         .merge(docs::router(&document)?)
         .fallback(async || Refusal::not_found())
         .method_not_allowed_fallback(async || Refusal::plain(StatusCode::METHOD_NOT_ALLOWED))
-        .layer(map_response(restyle(users.style()))))
+        .layer(map_response(restyle(wired.users.style()))))
 }
 
 /// Ready when the process is asked to end; unfinished requests have ten seconds then.

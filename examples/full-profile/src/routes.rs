@@ -3,19 +3,21 @@
 use axum::{Json, Router};
 use axum_users::{
     Active, Any, Superuser, Verified, Via, auth_router, guard::BackendNames, openapi::FinishError,
-    register_router, reset_password_router, users_router, verify_router,
+    personal_tokens_router, register_router, reset_password_router, sessions_router, users_router,
+    verify_router,
 };
 use serde::Serialize;
 use utoipa::{OpenApi as _, ToSchema, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::users::{CurrentUser, Users};
+use crate::users::{CurrentUser, Users, Wired};
 
 /// The API, and the document that describes it.
-pub(crate) fn api(users: &Users) -> Result<(Router, OpenApi), FinishError> {
+pub(crate) fn api(wired: &Wired) -> Result<(Router, OpenApi), FinishError> {
+    let Wired { users, personal } = wired;
     let verified = users.mount("verified").verified_only();
     let mut router = OpenApiRouter::with_openapi(About::openapi());
-    for backend in users.backends() {
+    for backend in users.backends().iter().filter(|backend| !backend.is_personal()) {
         router = router.nest(&format!("/auth/{}", backend.name()), auth_router(users, backend));
         if backend.name() == Jwt::NAME {
             router = router.nest("/auth/verified", auth_router(&verified, backend));
@@ -25,6 +27,8 @@ pub(crate) fn api(users: &Users) -> Result<(Router, OpenApi), FinishError> {
         .nest("/auth", register_router(users))
         .nest("/auth", reset_password_router(users))
         .nest("/auth", verify_router(users))
+        .nest("/auth/sessions", sessions_router(users))
+        .nest("/auth/tokens", personal_tokens_router(users, personal))
         .nest("/users", users_router(users))
         .nest("/verified-users", users_router(&verified))
         .merge(own(users))

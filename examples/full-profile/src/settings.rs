@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use axum_users::{Secret, Secrets};
-use clap::{ArgAction, Parser, builder::BoolishValueParser};
+use axum_users::{LimitPolicy, Secret, Secrets, SetupError, TokenOptions};
+use clap::{ArgAction, Parser, ValueEnum, builder::BoolishValueParser};
 
 use crate::Failed;
 
@@ -60,34 +60,64 @@ pub(crate) struct Settings {
     #[arg(long, env)]
     pub(crate) tokens_file: Option<PathBuf>,
 
-    /// What tokens of the backend `db` begin with
-    #[arg(long, env)]
-    pub(crate) token_prefix: Option<String>,
+    #[command(flatten)]
+    tokens: Tokens,
+
+    /// Keeps tokens in Redis too, for the backend `redis`: `redis://HOST`
+    #[arg(long, env, hide_env_values = true)]
+    redis_url: Option<String>,
+
+    /// Proxies whose `X-Forwarded-For` counts, separated by commas
+    #[arg(long, env, value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<String>,
 
     #[command(flatten)]
     later: Later,
+}
+
+/// How the tokens of `db`, `cookie` and `redis` live.
+#[derive(clap::Args)]
+struct Tokens {
+    /// What new tokens begin with
+    #[arg(long, env, default_value = "")]
+    token_prefix: String,
+
+    /// How many a user may have on each backend
+    #[arg(long, env, value_parser = clap::value_parser!(u32).range(1..))]
+    token_limit_per_user: Option<u32>,
+
+    /// What happens to one more
+    #[arg(long, env, value_enum, default_value = "refuse")]
+    token_limit_policy: Policy,
+
+    /// Lets those that are in use live on
+    #[arg(long, env, default_value = "0", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    token_auto_refresh: bool,
+
+    /// By how many seconds their end moves at least
+    #[arg(long, env, default_value_t = 60)]
+    token_min_refresh_interval: u64,
+
+    /// How many seconds they live at the most
+    #[arg(long, env, value_parser = clap::value_parser!(u64).range(1..))]
+    token_max_lifetime: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Policy {
+    /// The login is refused
+    Refuse,
+    /// The oldest token ends
+    #[value(alias = "end_oldest", alias = "oldest")]
+    EndOldest,
 }
 
 /// Settings whose features do not exist yet.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Taken without effect")]
 struct Later {
-    #[arg(long, env, hide_env_values = true)]
-    redis_url: Option<String>,
     #[arg(long, env)]
     limit_per_address: Option<String>,
-    #[arg(long, env)]
-    trusted_proxies: Option<String>,
-    #[arg(long, env)]
-    token_limit_per_user: Option<String>,
-    #[arg(long, env)]
-    token_limit_policy: Option<String>,
-    #[arg(long, env)]
-    token_auto_refresh: Option<String>,
-    #[arg(long, env)]
-    token_min_refresh_interval: Option<String>,
-    #[arg(long, env)]
-    token_max_lifetime: Option<String>,
 }
 
 impl Settings {
@@ -129,6 +159,30 @@ impl Settings {
         Duration::from_secs(self.access_token_seconds)
     }
 
+    /// How opaque tokens live.
+    pub(crate) fn token_options(&self) -> Result<TokenOptions, SetupError> {
+        let tokens = &self.tokens;
+        let mut options = TokenOptions::new(self.lifetime()).prefix(&tokens.token_prefix)?;
+        if let Some(most) = tokens.token_limit_per_user {
+            let policy = match tokens.token_limit_policy {
+                Policy::Refuse => LimitPolicy::Refuse,
+                Policy::EndOldest => LimitPolicy::EndOldest,
+            };
+            options = options.limit_per_user(most, policy);
+        }
+        if tokens.token_auto_refresh {
+            options = options.auto_refresh(Duration::from_secs(tokens.token_min_refresh_interval));
+        }
+        if let Some(seconds) = tokens.token_max_lifetime {
+            options = options.max_lifetime(Duration::from_secs(seconds));
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn redis_url(&self) -> Option<&str> {
+        self.redis_url.as_deref().filter(|url| !url.is_empty())
+    }
+
     /// Address and password of the superuser to be made.
     pub(crate) fn superuser(&self) -> Result<Option<(&str, &str)>, Failed> {
         let given = |value: &'_ Option<String>| value.as_deref().is_some_and(|text| !text.is_empty());
@@ -147,14 +201,7 @@ impl Settings {
         let later = &self.later;
         let without_effect: Vec<_> = [
             ("OAUTH_STATE_SECRET", &self.oauth_state_secret),
-            ("REDIS_URL", &later.redis_url),
             ("LIMIT_PER_ADDRESS", &later.limit_per_address),
-            ("TRUSTED_PROXIES", &later.trusted_proxies),
-            ("TOKEN_LIMIT_PER_USER", &later.token_limit_per_user),
-            ("TOKEN_LIMIT_POLICY", &later.token_limit_policy),
-            ("TOKEN_AUTO_REFRESH", &later.token_auto_refresh),
-            ("TOKEN_MIN_REFRESH_INTERVAL", &later.token_min_refresh_interval),
-            ("TOKEN_MAX_LIFETIME", &later.token_max_lifetime),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.as_deref().filter(|text| !text.is_empty()).map(|_| name))

@@ -2,8 +2,11 @@
 
 use axum_users::{
     Active, AxumUsers, Backend, BearerTransport, CookieTransport, DatabaseStrategy, EmailAddress, ErrorStyle,
-    JwtStrategy, Password, RegisterError, Registration, SeaOrmUsers, Secrets, UserManager, UsersApi,
-    sea_orm::DatabaseConnection, sea_orm_store::users,
+    JwtStrategy, Password, PersonalTokens, RegisterError, Registration, SeaOrmUsers, Secrets, UserManager,
+    UsersApi,
+    redis::{RedisSessions, RedisStrategy},
+    sea_orm::DatabaseConnection,
+    sea_orm_store::users,
 };
 
 use crate::{Failed, settings::Settings, tokens_file::TokensFile};
@@ -12,33 +15,49 @@ pub(crate) type Api = UsersApi<TokensFile>;
 pub(crate) type Users = AxumUsers<Api>;
 pub(crate) type CurrentUser<G = Active> = axum_users::CurrentUser<Api, G>;
 
-pub(crate) fn users(db: DatabaseConnection, secrets: &Secrets, settings: &Settings) -> Result<Users, Failed> {
-    let store = SeaOrmUsers::<users::Entity>::new(db);
-    let lifetime = settings.lifetime();
+/// The users, and the tokens that they make for machines.
+pub(crate) struct Wired {
+    pub(crate) users: Users,
+    pub(crate) personal: PersonalTokens<Store>,
+}
 
-    let jwt = JwtStrategy::new(secrets.access(), lifetime, store.clone()).audience("fastapi-users:auth");
-    let mut db = DatabaseStrategy::new(store.clone(), lifetime);
-    if let Some(prefix) = &settings.token_prefix {
-        db = db.prefix(prefix)?;
-    }
+type Store = SeaOrmUsers<users::Entity>;
+
+pub(crate) fn users(db: DatabaseConnection, secrets: &Secrets, settings: &Settings) -> Result<Wired, Failed> {
+    let store = Store::new(db);
+    let options = settings.token_options()?;
+
+    let jwt =
+        JwtStrategy::new(secrets.access(), settings.lifetime(), store.clone()).audience("fastapi-users:auth");
+    let opaque = || DatabaseStrategy::new(store.clone(), options.clone());
     let mut cookie = CookieTransport::new("fastapiusersauth");
     if !settings.strict {
         cookie = cookie.insecure_exact_name();
     }
-    let backends = [
+    let personal = PersonalTokens::new(store.clone());
+    let mut backends = vec![
+        Backend::personal(&personal),
         Backend::new("jwt", BearerTransport::new(), jwt),
-        Backend::new("db", BearerTransport::new(), db),
-        Backend::new("cookie", cookie, DatabaseStrategy::new(store.clone(), lifetime)),
+        Backend::new("db", BearerTransport::new(), opaque()),
+        Backend::new("cookie", cookie, opaque()),
     ];
+    if let Some(url) = settings.redis_url() {
+        let redis = RedisStrategy::new(&RedisSessions::from_url(url)?, options.clone());
+        backends.push(Backend::new("redis", BearerTransport::new(), redis));
+    }
 
     let hooks = TokensFile(settings.tokens_file.clone());
     let manager = UserManager::new(store, hooks, secrets)?;
-    if settings.strict {
-        Ok(AxumUsers::new(manager, backends)?)
+    let mut users = if settings.strict {
+        AxumUsers::new(manager, backends)?
     } else {
-        let users = AxumUsers::new(manager.insecure_no_current_password(), backends)?;
-        Ok(users.error_style(ErrorStyle::FastApiUsers))
+        AxumUsers::new(manager.insecure_no_current_password(), backends)?
+            .error_style(ErrorStyle::FastApiUsers)
+    };
+    for proxy in &settings.trusted_proxies {
+        users = users.trust_proxy(proxy)?;
     }
+    Ok(Wired { users, personal })
 }
 
 /// Makes the superuser of the settings, if they name one who is not there yet.
