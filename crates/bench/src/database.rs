@@ -30,6 +30,10 @@ const FAMILY: &str = "users";
 const PASSWORD: &str = "correct-horse-battery-staple";
 /// At most so many users are asked for; they are spread over all.
 const SAMPLE: i64 = 10_000;
+/// How often a session in use is asked for before the next one is: a minute of a page that asks every other second.
+const LIVELY: usize = 30;
+/// How long the application lets a token live, by its default.
+pub(crate) const TOKEN_LIFETIME: i64 = 14 * 24 * 3_600_000;
 const BACKENDS: [&str; 2] = ["jwt", "db"];
 
 /// The server.
@@ -152,6 +156,16 @@ impl Stock {
         self.of("look", kind, backend)
     }
 
+    /// Requests of sessions that are in use, some of each before the next one: their uses are written.
+    pub(crate) fn lively(&self) -> Result<&Requests> {
+        self.of("lively", Kind::App, "db")
+    }
+
+    /// Requests with what looks like a token and is none.
+    pub(crate) fn junk(&self) -> Result<&Requests> {
+        self.of("junk", Kind::App, "db")
+    }
+
     pub(crate) fn logins(&self, kind: Kind, backend: &'static str) -> Result<&Requests> {
         self.of("login", kind, backend)
     }
@@ -165,7 +179,7 @@ impl Stock {
     pub(crate) async fn fill(postgres: &Postgres, name: String, rows: i64, secret: &str) -> Result<Self> {
         let mut db = postgres.connect(&name).await?;
         let now = SystemClock.now().as_millis();
-        let until = now + 24 * 3_600_000;
+        let day = 24 * 3_600_000;
         // Rows are many and right: neither keys nor the disk have to be waited for.
         for setting in ["session_replication_role = replica", "synchronous_commit = off"] {
             sqlx::raw_sql(AssertSqlSafe(format!("SET {setting}")))
@@ -183,11 +197,12 @@ impl Stock {
         .execute(&mut db)
         .await?;
         sqlx::query(
-            "INSERT INTO account_tokens (user_id, backend, digest, epoch, created_at, expires_at) \
-             SELECT id, 'db', sha256(uuid_send(id)), 0, $1, $2 FROM account",
+            // As if each had just been used, for as long as it takes to measure: what is read is told from what is written.
+            "INSERT INTO account_tokens (user_id, backend, digest, epoch, created_at, last_seen_at, expires_at) \
+             SELECT id, 'db', sha256(uuid_send(id)), 0, $1, $2, $2 FROM account",
         )
         .bind(now)
-        .bind(until)
+        .bind(now + day)
         .execute(&mut db)
         .await?;
         let sample: Vec<(Uuid, String)> = sqlx::query_as(
@@ -216,6 +231,7 @@ impl Stock {
         let now = SystemClock.now().as_secs();
         let mut requests: HashMap<_, Vec<Vec<u8>>> = HashMap::new();
         let (mut ids, mut digests) = (Vec::new(), Vec::new());
+        let mut lively_digests = Vec::new();
         for (id, email) in sample {
             let claims = |audience: &str| Claims {
                 sub: *id,
@@ -228,6 +244,17 @@ impl Stock {
             let opaque = tokens.generate()?;
             ids.push(*id);
             digests.push(TokenDigest::of(&opaque).as_bytes().to_vec());
+            let lively = tokens.generate()?;
+            lively_digests.push(TokenDigest::of(&lively).as_bytes().to_vec());
+            let (show, _) = Kind::App.paths("db");
+            let mut of_app = |what, request| {
+                let key = (what, Kind::App.name(), "db");
+                requests.entry(key).or_default().push(request);
+            };
+            for _ in 0..LIVELY {
+                of_app("lively", get(&show, &lively));
+            }
+            of_app("junk", get(&show, &opaque.to_lowercase()));
             let floor = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims(AUDIENCE), &floor_key)?;
             let app = keys.sign(&claims("axum-users:jwt"), "JWT")?;
             for kind in Kind::BOTH {
@@ -251,6 +278,17 @@ impl Stock {
         )
         .bind(&ids)
         .bind(&digests)
+        .execute(&mut *db)
+        .await?;
+        let now = SystemClock.now().as_millis();
+        sqlx::query(
+            "INSERT INTO account_tokens (user_id, backend, digest, epoch, created_at, expires_at) \
+             SELECT id, 'db', digest, 0, $3, $4 FROM unnest($1::uuid[], $2::bytea[]) s (id, digest)",
+        )
+        .bind(&ids)
+        .bind(&lively_digests)
+        .bind(now - 3_600_000)
+        .bind(now - 3_600_000 + TOKEN_LIFETIME)
         .execute(db)
         .await?;
         let requests = requests

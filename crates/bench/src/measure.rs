@@ -21,6 +21,8 @@ use crate::{
 const BACKENDS: [&str; 2] = ["jwt", "db"];
 /// What a measured server logs: what is wrong.
 const QUIET: &str = "warn";
+/// Ends that slide, as often as once a minute.
+const SLIDING: &[(&str, &str)] = &[("TOKEN_AUTO_REFRESH", "true"), ("TOKEN_MIN_REFRESH_INTERVAL", "60")];
 /// Connections go back to their pool after the answer.
 const SETTLE: Duration = Duration::from_millis(30);
 const FLOOD: usize = 8;
@@ -64,13 +66,24 @@ impl Bench<'_> {
     }
 
     async fn start(&self, kind: Kind, stock: &Stock, label: &str, log: &'static str) -> Result<Target> {
+        self.start_with(kind, stock, label, log, &[]).await
+    }
+
+    async fn start_with(
+        &self,
+        kind: Kind,
+        stock: &Stock,
+        label: &str,
+        log: &'static str,
+        more: &'static [(&'static str, &'static str)],
+    ) -> Result<Target> {
         let application = format!("bench-{}-{label}", kind.name());
         let postgres = self.postgres();
         let url = postgres.url(postgres.address, &stock.name, &application);
         Ok(Target {
             kind,
             application,
-            server: self.launcher.start(kind, url, log).await?,
+            server: self.launcher.start(kind, url, log, more).await?,
         })
     }
 
@@ -155,6 +168,7 @@ impl Bench<'_> {
                 .cloned()
                 .unwrap_or_default()
         };
+        self.lively(&of("floor-small", "db")).await?;
         for backend in BACKENDS {
             let (floor, ours) = (of("floor-small", backend), of("axum-users-small", backend));
             self.figures.push(
@@ -194,6 +208,42 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// The same with sessions in use, whose ends slide: their uses are written beside the requests.
+    async fn lively(&mut self, floor: &[Cost]) -> Result<()> {
+        let targets = [
+            (self.start_with(Kind::App, self.small, "lively-small", QUIET, SLIDING).await?, self.small),
+            (self.start_with(Kind::App, self.large, "lively-large", QUIET, SLIDING).await?, self.large),
+        ];
+        let Settings {
+            rounds,
+            looks,
+            connections,
+            ..
+        } = *self.settings;
+        let mut costs: [Vec<Cost>; 2] = [Vec::new(), Vec::new()];
+        for round in 0..=rounds {
+            for ((target, stock), costs) in targets.iter().zip(&mut costs) {
+                let work = run(target.server.address, stock.lively()?, round * looks, looks, connections);
+                let cost = self.cost(target, work).await?;
+                if round > 0 {
+                    costs.push(cost);
+                }
+            }
+        }
+        let [small, large] = costs;
+        let figure = compared("GET me by db, sessions in use, ends sliding", floor, &small);
+        self.figures.push(figure.expect(Expected::AtLeast(0.85)));
+        let rows = self.settings.large;
+        let figure = Figure::new(
+            format!("… {rows} rows, of {}", self.settings.small),
+            "µs",
+            median(&large, Cost::total),
+        );
+        self.figures
+            .push(figure.ratio(ratios(&small, &large)).expect(Expected::AtLeast(0.85)));
+        Ok(())
+    }
+
     /// A comparison is of use only where both do the same.
     async fn same_answer(&self, targets: &[(Target, &Stock)]) -> Result<()> {
         for backend in BACKENDS {
@@ -226,12 +276,20 @@ impl Bench<'_> {
             let before = rows_written(&postgres, &self.small.name).await?;
             let application = "bench-relayed";
             let url = postgres.url(relay.address, &self.small.name, application);
-            let server = self.launcher.start(Kind::App, url, QUIET).await?;
+            let server = self.launcher.start(Kind::App, url, QUIET, &[]).await?;
             let requests = self.small.looks(Kind::App, backend)?;
             run(server.address, requests, 0, 20, 1).await?;
             relay.take();
             run(server.address, requests, 0, REQUESTS, 1).await?;
             let seen = relay.take();
+            let mut connection = Connection::open(server.address).await?;
+            for junk in self.small.junk()?.iter().take(REQUESTS) {
+                let status = connection.send(junk).await?.status;
+                if status != 401 {
+                    return Err(format!("junk is answered with {status}").into());
+                }
+            }
+            let by_junk: usize = relay.take().values().sum();
             drop(server);
             // A backend hands in its statistics when it ends.
             self.admin.gone(application).await?;
@@ -245,6 +303,8 @@ impl Bench<'_> {
                 )
                 .expect(Expected::AtMost(1.0)),
             );
+            let figure = Figure::new("… by what is no token", "", count(by_junk));
+            self.figures.push(figure.expect(Expected::AtMost(0.0)));
             let written = Figure::new(
                 "… rows written by all of them",
                 "",

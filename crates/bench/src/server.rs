@@ -74,13 +74,19 @@ impl Drop for Server {
 
 impl Launcher {
     /// Starts a server that logs what `log` lets through, and returns once it says where it listens.
-    pub(crate) async fn start(&self, kind: Kind, database_url: String, log: &'static str) -> Result<Server> {
+    pub(crate) async fn start(
+        &self,
+        kind: Kind,
+        database_url: String,
+        log: &'static str,
+        more: &'static [(&'static str, &'static str)],
+    ) -> Result<Server> {
         let launcher = self.clone();
         // Not on this thread, which may be what relays to the database.
-        spawn_blocking(move || launcher.start_now(kind, &database_url, log)).await?
+        spawn_blocking(move || launcher.start_now(kind, &database_url, log, more)).await?
     }
 
-    fn start_now(&self, kind: Kind, database_url: &str, log: &str) -> Result<Server> {
+    fn start_now(&self, kind: Kind, database_url: &str, log: &str, more: &[(&str, &str)]) -> Result<Server> {
         let mut command = match kind {
             Kind::Floor => self.command(&env::current_exe()?, &["floor"]),
             Kind::App => self.command(&self.app, &["serve"]),
@@ -91,6 +97,7 @@ impl Launcher {
             .env("HASH_THREADS", "1")
             .env("MAIL_URL", format!("file:{}", env::temp_dir().display()))
             .env("RUST_LOG", log)
+            .envs(more.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn()?;
