@@ -22,7 +22,10 @@ const BACKENDS: [&str; 2] = ["jwt", "db"];
 /// What a measured server logs: what is wrong.
 const QUIET: &str = "warn";
 /// Ends that slide, as often as once a minute.
-const SLIDING: &[(&str, &str)] = &[("TOKEN_AUTO_REFRESH", "true"), ("TOKEN_MIN_REFRESH_INTERVAL", "60")];
+const SLIDING: &[(&str, &str)] = &[
+    ("TOKEN_AUTO_REFRESH", "true"),
+    ("TOKEN_MIN_REFRESH_INTERVAL", "60"),
+];
 /// Connections go back to their pool after the answer.
 const SETTLE: Duration = Duration::from_millis(30);
 const FLOOD: usize = 8;
@@ -143,6 +146,13 @@ impl Bench<'_> {
             connections,
             ..
         } = *self.settings;
+        let lively = [
+            self.start_with(Kind::App, self.small, "lively-small", QUIET, SLIDING)
+                .await?,
+            self.start_with(Kind::App, self.large, "lively-large", QUIET, SLIDING)
+                .await?,
+        ];
+        let mut lively_costs: [Vec<Cost>; 2] = [Vec::new(), Vec::new()];
         let mut costs: BTreeMap<(String, &str), Vec<Cost>> = BTreeMap::new();
         for round in 0..=rounds {
             targets.reverse();
@@ -158,6 +168,22 @@ impl Bench<'_> {
                     }
                 }
             }
+            for (index, stock) in [self.small, self.large].into_iter().enumerate() {
+                let (Some(target), Some(costs)) = (lively.get(index), lively_costs.get_mut(index)) else {
+                    continue;
+                };
+                let work = run(
+                    target.server.address,
+                    stock.lively()?,
+                    round * looks,
+                    looks,
+                    connections,
+                );
+                let cost = self.cost(target, work).await?;
+                if round > 0 {
+                    costs.push(cost);
+                }
+            }
             if round % 10 == 0 {
                 crate::progress(&format!("looks: round {round} of {rounds}"));
             }
@@ -168,7 +194,7 @@ impl Bench<'_> {
                 .cloned()
                 .unwrap_or_default()
         };
-        self.lively(&of("floor-small", "db")).await?;
+        self.lively(&of("floor-small", "db"), &lively_costs);
         for backend in BACKENDS {
             let (floor, ours) = (of("floor-small", backend), of("axum-users-small", backend));
             self.figures.push(
@@ -208,40 +234,17 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The same with sessions in use, whose ends slide: their uses are written beside the requests.
-    async fn lively(&mut self, floor: &[Cost]) -> Result<()> {
-        let targets = [
-            (self.start_with(Kind::App, self.small, "lively-small", QUIET, SLIDING).await?, self.small),
-            (self.start_with(Kind::App, self.large, "lively-large", QUIET, SLIDING).await?, self.large),
-        ];
-        let Settings {
-            rounds,
-            looks,
-            connections,
-            ..
-        } = *self.settings;
-        let mut costs: [Vec<Cost>; 2] = [Vec::new(), Vec::new()];
-        for round in 0..=rounds {
-            for ((target, stock), costs) in targets.iter().zip(&mut costs) {
-                let work = run(target.server.address, stock.lively()?, round * looks, looks, connections);
-                let cost = self.cost(target, work).await?;
-                if round > 0 {
-                    costs.push(cost);
-                }
-            }
-        }
-        let [small, large] = costs;
-        let figure = compared("GET me by db, sessions in use, ends sliding", floor, &small);
+    /// Figures of sessions in use, whose ends slide: their uses are written beside the requests.
+    fn lively(&mut self, floor: &[Cost], [small, large]: &[Vec<Cost>; 2]) {
+        let figure = compared("GET me by db, sessions in use, ends sliding", floor, small);
         self.figures.push(figure.expect(Expected::AtLeast(0.85)));
-        let rows = self.settings.large;
         let figure = Figure::new(
-            format!("… {rows} rows, of {}", self.settings.small),
+            format!("… {} rows, of {}", self.settings.large, self.settings.small),
             "µs",
-            median(&large, Cost::total),
+            median(large, Cost::total),
         );
         self.figures
-            .push(figure.ratio(ratios(&small, &large)).expect(Expected::AtLeast(0.85)));
-        Ok(())
+            .push(figure.ratio(ratios(small, large)).expect(Expected::AtLeast(0.85)));
     }
 
     /// A comparison is of use only where both do the same.
