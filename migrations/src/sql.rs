@@ -104,6 +104,21 @@ pub fn tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
         &["user_id", "expires_at"],
     );
     make(
+        &names.personal_tokens(),
+        vec![
+            format!("id {auto}"),
+            format!("user_id {key} NOT NULL"),
+            format!("digest {digest} NOT NULL UNIQUE"),
+            format!("name {} NOT NULL", wide(255)),
+            format!("scopes {long} NULL"),
+            "created_at bigint NOT NULL".to_owned(),
+            "last_seen_at bigint NULL".to_owned(),
+            "expires_at bigint NULL".to_owned(),
+            owner.clone(),
+        ],
+        &["user_id", "expires_at"],
+    );
+    make(
         &names.epochs(),
         vec![
             format!("user_id {key} NOT NULL PRIMARY KEY"),
@@ -143,10 +158,16 @@ pub fn tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
 /// The statements that drop what [`tables`] makes.
 pub(crate) fn drop_tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
     let names = Tables::of::<E>();
-    [names.outbox(), names.revoked(), names.epochs(), names.tokens()]
-        .iter()
-        .map(|table| format!("DROP TABLE IF EXISTS {}", names.quoted(backend, table)))
-        .collect()
+    [
+        names.outbox(),
+        names.revoked(),
+        names.epochs(),
+        names.personal_tokens(),
+        names.tokens(),
+    ]
+    .iter()
+    .map(|table| format!("DROP TABLE IF EXISTS {}", names.quoted(backend, table)))
+    .collect()
 }
 
 fn engine(backend: DbBackend) -> &'static str {

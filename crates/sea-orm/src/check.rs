@@ -25,6 +25,16 @@ const TOKENS: [&str; 11] = [
     "user_agent",
     "address",
 ];
+const PERSONAL_TOKENS: [&str; 8] = [
+    "id",
+    "user_id",
+    "digest",
+    "name",
+    "scopes",
+    "created_at",
+    "last_seen_at",
+    "expires_at",
+];
 const EPOCHS: [&str; 2] = ["user_id", "epoch"];
 const REVOKED: [&str; 2] = ["token_id", "expires_at"];
 const OUTBOX: [&str; 11] = [
@@ -62,6 +72,7 @@ pub(crate) async fn check<E: UserEntity>(db: &DatabaseConnection) -> Result<(), 
     );
     for (table, columns) in [
         (look.names.tokens(), &TOKENS[..]),
+        (look.names.personal_tokens(), &PERSONAL_TOKENS[..]),
         (look.names.epochs(), &EPOCHS[..]),
         (look.names.revoked(), &REVOKED[..]),
         (look.names.outbox(), &OUTBOX[..]),
@@ -259,6 +270,7 @@ impl Look<'_> {
                 for table in [
                     self.names.user(),
                     &self.names.tokens(),
+                    &self.names.personal_tokens(),
                     &self.names.epochs(),
                     &self.names.outbox(),
                 ] {

@@ -7,6 +7,7 @@ mod failure;
 mod family;
 mod list;
 mod outbox;
+mod personal;
 mod session;
 mod statements;
 mod store;

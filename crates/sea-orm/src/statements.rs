@@ -19,16 +19,30 @@ pub(crate) struct Statements {
     pub(crate) find_by_email: String,
     pub(crate) by_subject: String,
     pub(crate) by_digest: String,
+    pub(crate) by_personal: String,
     pub(crate) set_epoch: String,
     pub(crate) delete_user: String,
     pub(crate) delete_tokens: String,
     pub(crate) delete_other_tokens: String,
+    pub(crate) delete_personal: String,
     pub(crate) delete_epoch: String,
     pub(crate) move_token: String,
     pub(crate) insert_token: String,
+    pub(crate) count_tokens: String,
+    pub(crate) end_oldest_tokens: String,
+    pub(crate) note_use: String,
     pub(crate) end_token: String,
+    pub(crate) list_tokens: String,
+    pub(crate) name_token: String,
+    pub(crate) end_token_by_id: String,
+    pub(crate) insert_personal: String,
+    pub(crate) count_personal: String,
+    pub(crate) note_personal_use: String,
+    pub(crate) list_personal: String,
+    pub(crate) end_personal: String,
     pub(crate) revoke: String,
     pub(crate) purge_tokens: String,
+    pub(crate) purge_personal: String,
     pub(crate) purge_revoked: String,
     pub(crate) purge_outbox: String,
     pub(crate) lease: String,
@@ -45,9 +59,10 @@ impl Statements {
     pub(crate) fn of<E: UserEntity>(backend: DbBackend) -> Self {
         let names = Tables::of::<E>();
         let table = |name: &str| names.quoted(backend, name);
-        let (user, tokens, epochs, revoked, outbox) = (
+        let (user, tokens, personal, epochs, revoked, outbox) = (
             table(names.user()),
             table(&names.tokens()),
+            table(&names.personal_tokens()),
             table(&names.epochs()),
             table(&names.revoked()),
             table(&names.outbox()),
@@ -60,21 +75,25 @@ impl Statements {
         );
         let mysql = backend == DbBackend::MySql;
         let returning = if mysql { "" } else { " RETURNING id" };
-        let batch = |table: &str, key: &str, moment: &str, skip: &str| {
-            if mysql {
-                format!("DELETE FROM {table} WHERE {moment} < ? ORDER BY {moment} LIMIT ?")
-            } else {
-                format!(
-                    "DELETE FROM {table} WHERE {key} IN \
-                     (SELECT {key} FROM {table} WHERE {moment} < ? ORDER BY {moment} LIMIT ?{skip})"
-                )
+        let batch = |table: &str, key: &str, moment: &str| {
+            let oldest = format!("WHERE {moment} <= ? ORDER BY {moment} LIMIT ?");
+            match backend {
+                DbBackend::MySql => format!("DELETE FROM {table} {oldest}"),
+                // The subquery must be materialised: a plan that runs it twice takes more than the batch.
+                DbBackend::Postgres => format!(
+                    "WITH expired AS MATERIALIZED (SELECT {key} FROM {table} {oldest} FOR UPDATE SKIP LOCKED) \
+                     DELETE FROM {table} t USING expired WHERE t.{key} = expired.{key}"
+                ),
+                _ => format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} {oldest})"),
             }
         };
-        let skip = if backend == DbBackend::Postgres {
-            " FOR UPDATE SKIP LOCKED"
-        } else {
-            ""
-        };
+        let unexpired = "(expires_at IS NULL OR expires_at > ?)";
+        let live = format!(
+            "user_id = ? AND backend = ? \
+             AND epoch = COALESCE((SELECT e.epoch FROM {epochs} e WHERE e.user_id = ?), 0) AND {unexpired}"
+        );
+        let oldest = format!("WHERE {live} ORDER BY created_at, id LIMIT ?");
+        let seen = "last_seen_at = CASE WHEN last_seen_at > ? THEN last_seen_at ELSE ? END";
         let due = format!(
             "SELECT id FROM {outbox} WHERE due_at <= ? AND done_at IS NULL ORDER BY due_at, id LIMIT ?"
         );
@@ -92,10 +111,18 @@ impl Statements {
             ),
             by_digest: format!(
                 "SELECT {columns}, t.id AS axum_users_token, t.created_at AS axum_users_created_at, \
-                 t.expires_at AS axum_users_expires_at FROM {tokens} t JOIN {user} u ON u.{id} = t.user_id \
+                 t.expires_at AS axum_users_expires_at, t.last_seen_at AS axum_users_last_seen_at, \
+                 t.epoch AS axum_users_epoch FROM {tokens} t JOIN {user} u ON u.{id} = t.user_id \
                  LEFT JOIN {epochs} e ON e.user_id = t.user_id \
                  WHERE t.digest = ? AND t.backend = ? AND t.epoch = COALESCE(e.epoch, 0) \
                  AND (t.expires_at IS NULL OR t.expires_at > ?)"
+            ),
+            by_personal: format!(
+                "SELECT {columns}, t.id AS axum_users_token, t.created_at AS axum_users_created_at, \
+                 t.expires_at AS axum_users_expires_at, t.last_seen_at AS axum_users_last_seen_at, \
+                 e.epoch AS axum_users_epoch, t.scopes AS axum_users_scopes FROM {personal} t \
+                 JOIN {user} u ON u.{id} = t.user_id LEFT JOIN {epochs} e ON e.user_id = t.user_id \
+                 WHERE t.digest = ? AND (t.expires_at IS NULL OR t.expires_at > ?)"
             ),
             set_epoch: if mysql {
                 format!(
@@ -110,6 +137,7 @@ impl Statements {
             delete_user: format!("DELETE FROM {user} WHERE {id} = ?"),
             delete_tokens: format!("DELETE FROM {tokens} WHERE user_id = ?"),
             delete_other_tokens: format!("DELETE FROM {tokens} WHERE user_id = ? AND digest <> ?"),
+            delete_personal: format!("DELETE FROM {personal} WHERE user_id = ?"),
             delete_epoch: format!("DELETE FROM {epochs} WHERE user_id = ?"),
             move_token: format!(
                 "UPDATE {tokens} SET epoch = ? WHERE user_id = ? AND digest = ? AND epoch = ?"
@@ -119,7 +147,34 @@ impl Statements {
                  (user_id, backend, digest, epoch, created_at, last_seen_at, expires_at, user_agent, address) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){returning}"
             ),
+            count_tokens: format!("SELECT COUNT(*) FROM {tokens} WHERE {live}"),
+            end_oldest_tokens: if mysql {
+                format!("DELETE FROM {tokens} {oldest}")
+            } else {
+                format!("DELETE FROM {tokens} WHERE id IN (SELECT id FROM {tokens} {oldest})")
+            },
+            note_use: format!(
+                "UPDATE {tokens} SET {seen}, expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END \
+                 WHERE digest = ? AND {unexpired}"
+            ),
             end_token: format!("DELETE FROM {tokens} WHERE digest = ? AND backend = ?"),
+            list_tokens: format!(
+                "SELECT id, name, created_at, last_seen_at, expires_at, user_agent, address FROM {tokens} \
+                 WHERE {live} ORDER BY created_at DESC, id DESC LIMIT ?"
+            ),
+            name_token: format!("UPDATE {tokens} SET name = ? WHERE id = ? AND {live}"),
+            end_token_by_id: format!("DELETE FROM {tokens} WHERE id = ? AND user_id = ? AND backend = ?"),
+            insert_personal: format!(
+                "INSERT INTO {personal} (user_id, digest, name, scopes, created_at, expires_at) \
+                 VALUES (?, ?, ?, ?, ?, ?){returning}"
+            ),
+            count_personal: format!("SELECT COUNT(*) FROM {personal} WHERE user_id = ? AND {unexpired}"),
+            note_personal_use: format!("UPDATE {personal} SET {seen} WHERE digest = ? AND {unexpired}"),
+            list_personal: format!(
+                "SELECT id, name, scopes, created_at, last_seen_at, expires_at FROM {personal} \
+                 WHERE user_id = ? AND {unexpired} ORDER BY created_at DESC, id DESC"
+            ),
+            end_personal: format!("DELETE FROM {personal} WHERE id = ? AND user_id = ?"),
             revoke: if mysql {
                 format!(
                     "INSERT INTO {revoked} (token_id, expires_at) VALUES (?, ?) \
@@ -131,9 +186,10 @@ impl Statements {
                      DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > r.expires_at"
                 )
             },
-            purge_tokens: batch(&tokens, "id", "expires_at", skip),
-            purge_revoked: batch(&revoked, "token_id", "expires_at", skip),
-            purge_outbox: batch(&outbox, "id", "done_at", skip),
+            purge_tokens: batch(&tokens, "id", "expires_at"),
+            purge_personal: batch(&personal, "id", "expires_at"),
+            purge_revoked: batch(&revoked, "token_id", "expires_at"),
+            purge_outbox: batch(&outbox, "id", "done_at"),
             lease: match backend {
                 // The subquery must be materialised: a plan that runs it twice leases more than the limit.
                 DbBackend::Postgres => format!(
@@ -168,23 +224,37 @@ impl Statements {
         all
     }
 
-    fn texts(&mut self) -> [&mut String; 20] {
+    fn texts(&mut self) -> [&mut String; 34] {
         [
             &mut self.lock,
             &mut self.find,
             &mut self.find_by_email,
             &mut self.by_subject,
             &mut self.by_digest,
+            &mut self.by_personal,
             &mut self.set_epoch,
             &mut self.delete_user,
             &mut self.delete_tokens,
             &mut self.delete_other_tokens,
+            &mut self.delete_personal,
             &mut self.delete_epoch,
             &mut self.move_token,
             &mut self.insert_token,
+            &mut self.count_tokens,
+            &mut self.end_oldest_tokens,
+            &mut self.note_use,
             &mut self.end_token,
+            &mut self.list_tokens,
+            &mut self.name_token,
+            &mut self.end_token_by_id,
+            &mut self.insert_personal,
+            &mut self.count_personal,
+            &mut self.note_personal_use,
+            &mut self.list_personal,
+            &mut self.end_personal,
             &mut self.revoke,
             &mut self.purge_tokens,
+            &mut self.purge_personal,
             &mut self.purge_revoked,
             &mut self.purge_outbox,
             &mut self.lease,

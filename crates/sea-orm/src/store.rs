@@ -4,8 +4,8 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
-    OwnConflict, OwnRule, Random as _, Session, SetupError, SignedIn, StoreError, Stored, SystemRandom,
-    Timestamp, UserChanges, UserStore,
+    OpaqueClaim, OwnConflict, OwnRule, Random as _, Session, SetupError, SignedIn, StoreError, Stored,
+    Subject, SystemRandom, Timestamp, UserChanges, UserStore,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
@@ -107,7 +107,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     }
 
     /// Locks the row of the user, which orders all commands on one user; false if there is none.
-    async fn lock(&self, tx: &DatabaseTransaction, id: &Value) -> Result<bool, DbErr> {
+    pub(crate) async fn lock(&self, tx: &DatabaseTransaction, id: &Value) -> Result<bool, DbErr> {
         if self.sql.backend == DbBackend::Sqlite {
             return Ok(true);
         }
@@ -307,7 +307,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     ) -> Result<Epoch, DbErr> {
         let kept = match which {
             EndSessions::None => return Ok(epoch),
-            EndSessions::All => None,
+            EndSessions::All | EndSessions::Everything => None,
             EndSessions::AllExcept(digest) => Some(Value::from(digest.as_bytes().to_vec())),
             _ => {
                 return Err(DbErr::Custom(
@@ -318,6 +318,10 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         let next = epoch.0.saturating_add(1);
         tx.execute_raw(self.sql.with(&self.sql.set_epoch, [id.clone(), next.into()]))
             .await?;
+        if which == EndSessions::Everything {
+            tx.execute_raw(self.sql.with(&self.sql.delete_personal, [id.clone()]))
+                .await?;
+        }
         match kept {
             None => {
                 tx.execute_raw(self.sql.with(&self.sql.delete_tokens, [id.clone()]))
@@ -341,7 +345,12 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             if !self.lock(&tx, &key).await? {
                 return Ok(false);
             }
-            for text in [&self.sql.delete_tokens, &self.sql.delete_epoch] {
+            let texts = [
+                &self.sql.delete_tokens,
+                &self.sql.delete_personal,
+                &self.sql.delete_epoch,
+            ];
+            for text in texts {
                 tx.execute_raw(self.sql.with(text, [key.clone()])).await?;
             }
             let gone = tx
@@ -520,22 +529,20 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         now: Timestamp,
     ) -> Result<Option<SignedIn<E::Model>>, DbErr> {
         match claim {
-            Claim::Subject(subject) | Claim::Stateless(subject) if subject.expires_at <= now => Ok(None),
-            Claim::Subject(subject) => {
+            Claim::Subject(subject) | Claim::Stateless(subject) if subject.session.is_over(now) => Ok(None),
+            Claim::Subject(Subject { user_id, session, .. }) => {
                 let values = [
-                    subject.user_id.clone().into(),
-                    subject.epoch.0.into(),
-                    subject.token_id.as_str().into(),
+                    user_id.clone().into(),
+                    session.epoch.0.into(),
+                    session.token_id.as_str().into(),
                 ];
                 let row = self
                     .db
                     .query_one_raw(self.sql.with(&self.sql.by_subject, values))
                     .await?;
                 row.map(|row| {
-                    Ok(SignedIn::by_subject(
-                        E::Model::from_query_result(&row, "")?,
-                        subject,
-                    ))
+                    let user = E::Model::from_query_result(&row, "")?;
+                    Ok(SignedIn::new(user, session.clone()))
                 })
                 .transpose()
             }
@@ -543,7 +550,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
                 let found = self
                     .read(&self.db, &self.sql.find, subject.user_id.clone().into())
                     .await?;
-                Ok(found.map(|stored| SignedIn::by_subject(stored.user, subject)))
+                Ok(found.map(|stored| SignedIn::new(stored.user, subject.session.clone())))
             }
             Claim::Digest(opaque) => {
                 let values = [
@@ -551,28 +558,36 @@ impl<E: UserEntity> SeaOrmUsers<E> {
                     opaque.backend.as_str().into(),
                     now.as_millis().into(),
                 ];
-                let Some(row) = self
+                let row = self
                     .db
                     .query_one_raw(self.sql.with(&self.sql.by_digest, values))
-                    .await?
-                else {
-                    return Ok(None);
-                };
-                let width = self.sql.width;
-                let id: i64 = row.try_get_by_index(width)?;
-                let created_at: i64 = row.try_get_by_index(width + 1)?;
-                let expires_at: Option<i64> = row.try_get_by_index(width + 2)?;
-                let mut session = Session::new(opaque.backend.as_str(), id.to_string());
-                session.digest = Some(opaque.digest);
-                session.created_at = Some(Timestamp::from_millis(created_at));
-                session.expires_at = expires_at.map(Timestamp::from_millis);
-                Ok(Some(SignedIn::new(
-                    E::Model::from_query_result(&row, "")?,
-                    session,
-                )))
+                    .await?;
+                row.map(|row| self.signed_in(&row, opaque)).transpose()
             }
+            Claim::Personal(opaque) => self.personal(opaque, now).await,
             _ => Ok(None),
         }
+    }
+
+    /// The user of an opaque token, and the session that its row is.
+    pub(crate) fn signed_in(
+        &self,
+        row: &QueryResult,
+        opaque: &OpaqueClaim,
+    ) -> Result<SignedIn<E::Model>, DbErr> {
+        let width = self.sql.width;
+        let id: i64 = row.try_get_by_index(width)?;
+        let created_at: i64 = row.try_get_by_index(width + 1)?;
+        let expires_at: Option<i64> = row.try_get_by_index(width + 2)?;
+        let last_seen_at: Option<i64> = row.try_get_by_index(width + 3)?;
+        let epoch: Option<i64> = row.try_get_by_index(width + 4)?;
+        let epoch = Epoch(epoch.unwrap_or(0));
+        let mut session = Session::new(opaque.backend.as_str(), id.to_string(), epoch)
+            .since(Timestamp::from_millis(created_at))
+            .until(expires_at.map(Timestamp::from_millis));
+        session.digest = Some(opaque.digest);
+        session.last_seen_at = last_seen_at.map(Timestamp::from_millis);
+        Ok(SignedIn::new(E::Model::from_query_result(row, "")?, session))
     }
 }
 

@@ -31,6 +31,11 @@ impl Tables {
         format!("{}_tokens", self.user)
     }
 
+    /// Personal access tokens, by digest.
+    pub fn personal_tokens(&self) -> String {
+        format!("{}_personal_tokens", self.user)
+    }
+
     /// Session epochs; no row is epoch 0.
     pub fn epochs(&self) -> String {
         format!("{}_epochs", self.user)
