@@ -146,9 +146,10 @@ pub async fn limits_count_each_user_and_backend_alone<F: StoreFixture>(fixture: 
     let ada = stage.user("ada@example.com").await.id();
     let bob = stage.user("bob@example.com").await.id();
     let of_bob = stage.token(&bob, "token of bob", Epoch(0)).await;
-    let mut elsewhere = token::<F>(&ada, "elsewhere");
-    elsewhere.backend = "bearer".to_owned();
-    stage.store_token(elsewhere).await;
+    let digest = TokenDigest::of("elsewhere");
+    stage
+        .store_token(NewToken::new(ada.clone(), "bearer", digest, Epoch(0), NOW))
+        .await;
     for (text, ended) in [("one", 0), ("two", 1)] {
         let issued = within(token::<F>(&ada, text), 1, LimitPolicy::EndOldest);
         assert_eq!(stage.ended_for(issued).await, Some(ended), "{text}");
