@@ -8,15 +8,15 @@
 use std::{future::Future, time::Duration};
 
 use axum_users_core::{
-    Accepts, Applied, Change, Claim, EmailAddress, EndSessions, Epoch, Inserted, ListUsers, Message,
-    MessageKind, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, OwnConflict, OwnRule, PasswordHash,
-    SessionStore, SetupError, Subject, Timestamp, TokenDigest, TokenStored, User, UserQuery, UserStore,
-    normalize_email,
+    Accepts, Applied, Change, Claim, EmailAddress, EndSessions, Epoch, Inserted, LimitPolicy, ListUsers,
+    Message, MessageKind, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, OwnConflict,
+    OwnRule, PasswordHash, PersonalTokenStore, Purged, Session, SessionStore, SetupError, Subject, Timestamp,
+    TokenDigest, TokenLimit, TokenStored, TokenUse, User, UserQuery, UserStore, normalize_email,
 };
 use axum_users_migrations::{Migrations, Migrator, State, migrate, up, user_columns};
 use axum_users_sea_orm::{SeaOrmUsers, UserEntity, connect, users};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DeriveIntoActiveModel, Set, Statement,
+    ConnectionTrait, DatabaseConnection, DbBackend, DeriveIntoActiveModel, Set, Statement, TransactionTrait,
     sea_query::{ColumnDef, Table},
 };
 use sea_orm_migration::{
@@ -331,8 +331,32 @@ where
     let nothing = users.update(&id, change(2000)).await.unwrap();
     assert!(matches!(nothing, Applied::Applied(stored) if stored.epoch == Epoch(1)));
 
+    for (name, ended) in [("first", 0), ("second", 1)] {
+        let mut token = NewToken::new(id.clone(), "db", TokenDigest::of(name), Epoch(1), at(1));
+        token.limit = Some(TokenLimit {
+            most: 1,
+            policy: LimitPolicy::EndOldest,
+        });
+        let stored = users.insert_token(token).await.unwrap();
+        assert!(matches!(stored, TokenStored::Stored { ended: other, .. } if other == ended));
+    }
+    let listed = users.list_tokens(&id, "db", at(1), 9).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert!(
+        users
+            .name_token(&id, "db", &listed[0].id, Some("phone"), at(1))
+            .await
+            .unwrap()
+    );
+    let personal = NewPersonalToken::new(id.clone(), TokenDigest::of("backup"), "backup", at(1), 9);
+    users.insert_personal_token(personal).await.unwrap();
+    let backup = Claim::Personal(OpaqueClaim::new(TokenDigest::of("backup"), "personal"));
+    let signed_in = users.resolve(&backup, at(2)).await.unwrap().unwrap();
+    assert!(signed_in.user.id() == id && signed_in.session.epoch == Epoch(1));
+
     assert!(users.delete(&id).await.unwrap());
     assert!(!users.delete(&id).await.unwrap());
+    assert!(users.resolve(&backup, at(2)).await.unwrap().is_none());
     assert!(users.find(&id).await.unwrap().is_none());
     assert!(matches!(
         users.update(&id, change(1)).await.unwrap(),
@@ -594,7 +618,8 @@ async fn claims_hold_while_their_session_lives() {
     everywhere(|_, _, _, base| async move {
         let users = base.accounts().await;
         let id = created(&users, new_account("a@example.com", Some("ann"))).await.id;
-        let subject = |epoch: i64| Subject::new(id, "jti-1", Epoch(epoch), at(9000), "jwt");
+        let said = |jti: &str, epoch| Subject::new(id, Session::new("jwt", jti, Epoch(epoch)).until(at(9000)));
+        let subject = |epoch: i64| said("jti-1", epoch);
         let holds = async |claim: Claim<Uuid>, now: i64| users.resolve(&claim, at(now)).await.unwrap();
         let signed_in = holds(Claim::Subject(subject(0)), 2000).await.unwrap();
         assert_eq!((signed_in.user.id, signed_in.session.token_id.as_str()), (id, "jti-1"));
@@ -612,7 +637,7 @@ async fn claims_hold_while_their_session_lives() {
             token.expires_at = end;
             token.user_agent = Some("ä\0".repeat(300));
             token.address = Some("2001:db8::1".parse().unwrap());
-            assert!(matches!(users.insert_token(token).await.unwrap(), TokenStored::Stored(_)));
+            assert!(matches!(users.insert_token(token).await.unwrap(), TokenStored::Stored { ended: 0, .. }));
         }
         let session = holds(opaque("lost", "db"), 4999).await.unwrap().session;
         assert_eq!((session.created_at, session.expires_at), (Some(at(1000)), Some(at(5000))));
@@ -625,9 +650,9 @@ async fn claims_hold_while_their_session_lives() {
         assert!(matches!(users.update(&id, end).await.unwrap(), Applied::Applied(stored) if stored.epoch == Epoch(1)));
         assert!(holds(opaque("kept", "db"), 4000).await.is_some());
         assert!(holds(opaque("lost", "db"), 4000).await.is_none());
-        let after = Subject::new(id, "jti-2", Epoch(1), at(9000), "jwt");
+        let after = said("jti-2", 1);
         assert!(holds(Claim::Subject(after.clone()), 2000).await.is_some());
-        let old = Subject::new(id, "jti-2", Epoch(0), at(9000), "jwt");
+        let old = said("jti-2", 0);
         assert!(holds(Claim::Subject(old), 2000).await.is_none());
 
         assert!(!users.end_token(&digest("kept"), "other").await.unwrap());
@@ -657,10 +682,13 @@ async fn what_has_expired_is_purged_in_batches() {
             .insert_token(NewToken::new(id, "db", TokenDigest::of("x"), Epoch(0), at(1)))
             .await
             .unwrap();
-        assert_eq!(users.purge(at(102), 3).await.unwrap(), 3);
-        assert_eq!(users.purge(at(102), 3).await.unwrap(), 1);
-        assert_eq!(users.purge(at(102), 3).await.unwrap(), 0);
-        assert_eq!(users.purge(at(500), 9).await.unwrap(), 2);
+        let mut token = NewPersonalToken::new(id, TokenDigest::of("backup"), "backup", at(1), 9);
+        token.expires_at = Some(at(101));
+        users.insert_personal_token(token).await.unwrap();
+        assert_eq!(users.purge(at(101), 4).await.unwrap(), Purged::new(3, 1));
+        assert_eq!(users.purge(at(101), 4).await.unwrap(), Purged::new(0, 1));
+        assert_eq!(users.purge(at(101), 4).await.unwrap(), Purged::default());
+        assert_eq!(users.purge(at(500), 9).await.unwrap(), Purged::new(1, 1));
     })
     .await;
 }
@@ -732,14 +760,17 @@ async fn a_mail_is_leased_by_one_worker_and_erased_when_done() {
             .unwrap()
             .unwrap();
         assert_eq!(row.try_get_by_index::<String>(0).unwrap().trim(), "2");
-        assert_eq!(users.purge(at(8 * 86_400_000), 10).await.unwrap(), 2);
+        assert_eq!(
+            users.purge(at(8 * 86_400_000), 10).await.unwrap(),
+            Purged::new(0, 2)
+        );
     })
     .await;
 }
 
 #[tokio::test]
 async fn users_are_listed_in_the_order_of_bytes_through_the_index() {
-    everywhere(|backend, _, _, base| async move {
+    everywhere(|_, _, _, base| async move {
         let users = base.accounts().await;
         for name in ["b_x", "bx", "a", "ä", "b%", "z"] {
             created(&users, new_account(&format!("{name}@example.com"), None)).await;
@@ -767,39 +798,191 @@ async fn users_are_listed_in_the_order_of_bytes_through_the_index() {
         query.email = normalize_email("Ä@example.com").ok();
         assert_eq!(listed(query).await, ["ä"]);
 
-        let plan = match backend {
-            DbBackend::Sqlite => "EXPLAIN QUERY PLAN",
-            DbBackend::Postgres => "EXPLAIN",
-            _ => "EXPLAIN FORMAT=JSON",
-        };
-        let off = if backend == DbBackend::Postgres {
-            "SET enable_seqscan = off; "
-        } else {
-            ""
-        };
-        let sql =
-            "SELECT * FROM account WHERE email_key >= 'b' AND email_key < 'c' ORDER BY email_key LIMIT 5";
-        let alone = connect_alone(&base.url).await;
-        if !off.is_empty() {
-            alone.execute_unprepared(off).await.unwrap();
-        }
-        let rows = alone
-            .query_all_raw(Statement::from_string(backend, format!("{plan} {sql}")))
-            .await
-            .unwrap();
-        let column = if backend == DbBackend::Sqlite { 3 } else { 0 };
-        let text: String = rows
-            .iter()
-            .map(|row| row.try_get_by_index::<String>(column).unwrap())
-            .collect();
+        let text = plan(
+            &base,
+            "SELECT * FROM account WHERE email_key >= 'b' AND email_key < 'c' ORDER BY email_key LIMIT 5",
+        )
+        .await;
         assert!(text.contains("email_key") || text.contains("autoindex"), "{text}");
         assert!(
             !text.contains("Sort") && !text.contains("filesort") && !text.contains("TEMP B-TREE"),
             "{text}"
         );
-        alone.close().await.unwrap();
     })
     .await;
+}
+
+/// How the database would run a statement.
+async fn plan(base: &Base, sql: &str) -> String {
+    let (explain, column) = match base.backend {
+        DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+        DbBackend::Postgres => ("EXPLAIN", 0),
+        _ => ("EXPLAIN FORMAT=JSON", 0),
+    };
+    let alone = connect_alone(&base.url).await;
+    if base.backend == DbBackend::Postgres {
+        alone
+            .execute_unprepared("SET enable_seqscan = off")
+            .await
+            .unwrap();
+    }
+    let explained = Statement::from_string(base.backend, format!("{explain} {sql}"));
+    let rows = alone.query_all_raw(explained).await.unwrap();
+    alone.close().await.unwrap();
+    let lines = rows
+        .iter()
+        .map(|row| row.try_get_by_index::<String>(column).unwrap());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn tokens_are_found_through_their_indexes() {
+    everywhere(|backend, db, _, base| async move {
+        let users = base.accounts().await;
+        for number in 0..20 {
+            created(&users, new_account(&format!("u{number}@example.com"), None)).await;
+        }
+        many_tokens(&db).await;
+        let bytes = |bytes: &str| match backend {
+            DbBackend::Postgres => format!("'\\x{bytes}'"),
+            _ => format!("X'{bytes}'"),
+        };
+        let id = match backend {
+            DbBackend::Postgres => format!("'{}'", Uuid::nil()),
+            _ => bytes(&"00".repeat(16)),
+        };
+        let mine = format!("user_id = {id}");
+        let unexpired = "(expires_at IS NULL OR expires_at > 5)";
+        let expired = |table: &str| {
+            let oldest = "WHERE expires_at <= 5 ORDER BY expires_at LIMIT 100";
+            match backend {
+                DbBackend::MySql => format!("DELETE FROM {table} {oldest}"),
+                DbBackend::Postgres => format!(
+                    "WITH expired AS MATERIALIZED (SELECT id FROM {table} {oldest} FOR UPDATE SKIP LOCKED) \
+                     DELETE FROM {table} t USING expired WHERE t.id = expired.id"
+                ),
+                _ => format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} {oldest})"),
+            }
+        };
+        for table in ["account_tokens", "account_personal_tokens"] {
+            let digest = match backend {
+                DbBackend::Sqlite => format!("sqlite_autoindex_{table}_1"),
+                DbBackend::Postgres => format!("{table}_digest_key"),
+                _ => "\"key\": \"digest\"".to_owned(),
+            };
+            let (user_id, expires_at) = (format!("{table}_user_id"), format!("{table}_expires_at"));
+            for (sql, index) in [
+                (
+                    format!("UPDATE {table} SET last_seen_at = 9 WHERE digest = {} AND {unexpired}", bytes(&"00".repeat(32))),
+                    &digest,
+                ),
+                (
+                    format!("SELECT id FROM {table} WHERE {mine} AND {unexpired} ORDER BY created_at DESC, id DESC LIMIT 200"),
+                    &user_id,
+                ),
+                (format!("SELECT COUNT(*) FROM {table} WHERE {mine} AND {unexpired}"), &user_id),
+                (expired(table), &expires_at),
+            ] {
+                let plan = plan(&base, &sql).await;
+                assert!(plan.contains(index.as_str()), "{sql}: {plan}");
+                assert!(!plan.contains("SCAN ") && !plan.contains("\"ALL\""), "{sql}: {plan}");
+            }
+            let plan = plan(&base, &expired(table)).await;
+            assert!(!plan.contains("Sort") && !plan.contains("filesort") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    })
+    .await;
+}
+
+/// A hundred tokens of each kind for every account, half of which are over at 50.
+async fn many_tokens(db: &DatabaseConnection) {
+    let digest = match db.get_database_backend() {
+        DbBackend::Postgres => "sha256((u.email_key || i)::bytea)",
+        DbBackend::MySql => "UNHEX(SHA2(CONCAT(u.email_key, i), 256))",
+        _ => "randomblob(32)",
+    };
+    let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)";
+    for insert in [
+        format!(
+            "INSERT INTO account_tokens (user_id, backend, digest, epoch, created_at, expires_at) {numbers} \
+             SELECT u.id, 'db', {digest}, 0, i, i FROM n, account u"
+        ),
+        format!(
+            "INSERT INTO account_personal_tokens (user_id, digest, name, created_at, expires_at) {numbers} \
+             SELECT u.id, {digest}, 'backup', i, i FROM n, account u"
+        ),
+    ] {
+        db.execute_unprepared(&insert).await.unwrap();
+    }
+    let tables = "account_tokens, account_personal_tokens";
+    let analyze = match db.get_database_backend() {
+        DbBackend::Postgres => format!("ANALYZE {tables}"),
+        DbBackend::MySql => format!("ANALYZE TABLE {tables}"),
+        _ => "ANALYZE".to_owned(),
+    };
+    db.execute_unprepared(&analyze).await.unwrap();
+}
+
+/// Whoever is held up by a row that is over waits alone: tokens are stored and used meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_keeps_nobody_from_their_tokens() {
+    everywhere(|backend, db, url, base| async move {
+        if backend == DbBackend::Sqlite {
+            // Whoever writes there locks the database, for as long as one batch takes.
+            return;
+        }
+        let users = base.accounts().await;
+        let id = created(&users, new_account("a@example.com", None)).await.id;
+        let mut used = NewToken::new(id, "db", TokenDigest::of("used"), Epoch(0), at(1));
+        used.expires_at = Some(at(101));
+        users.insert_token(used).await.unwrap();
+        many_tokens(&db).await;
+        let other = connect_alone(&url).await;
+        let holds = other.begin().await.unwrap();
+        holds
+            .execute_unprepared("SELECT id FROM account_tokens WHERE expires_at = 50 FOR UPDATE")
+            .await
+            .unwrap();
+        let purge = {
+            let users = users.clone();
+            tokio::spawn(async move { users.purge(at(100), 500).await.unwrap() })
+        };
+        if backend == DbBackend::MySql {
+            until_one_waits(&db).await;
+        }
+        let work = async {
+            for (name, end) in [("endless", None), ("over", Some(at(1))), ("new", Some(at(500)))] {
+                let mut token = NewToken::new(id, "db", TokenDigest::of(name), Epoch(0), at(1));
+                token.expires_at = end;
+                token.limit = Some(TokenLimit {
+                    most: 1000,
+                    policy: LimitPolicy::Refuse,
+                });
+                users.insert_token(token).await.unwrap();
+            }
+            let renewed = TokenUse::new(TokenDigest::of("used"), at(60)).renewed_until(at(500));
+            assert!(users.note_use(renewed).await.unwrap());
+        };
+        tokio::time::timeout(Duration::from_secs(5), work).await.unwrap();
+        holds.rollback().await.unwrap();
+        other.close().await.unwrap();
+        let skipped = u64::from(backend == DbBackend::Postgres);
+        assert!(purge.await.unwrap().tokens >= 200 - skipped);
+        users.purge(at(100), 500).await.unwrap();
+        let left = users.list_tokens(&id, "db", at(0), 500).await.unwrap();
+        assert_eq!(left.len(), 3, "{left:?}");
+    })
+    .await;
+}
+
+/// Waits until a statement in this database waits for a lock.
+async fn until_one_waits(db: &DatabaseConnection) {
+    let sql = "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p \
+               ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'";
+    let waiting = Statement::from_string(DbBackend::MySql, sql);
+    while db.query_one_raw(waiting.clone()).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A pool of one connection, whose settings last.
@@ -942,6 +1125,15 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
             .unwrap();
         users.check().await.unwrap();
 
+        db.execute_unprepared("DROP TABLE account_personal_tokens")
+            .await
+            .unwrap();
+        let text = refused().await;
+        assert!(
+            text.starts_with("table `account_personal_tokens` is missing; run the migrations"),
+            "{text}"
+        );
+
         for table in ["account_tokens", "account_epochs", "account"] {
             db.execute_unprepared(&format!("DROP TABLE {table}"))
                 .await
@@ -966,6 +1158,7 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
         };
         let again = async |sql: &str| {
             let _ = db.execute_unprepared("DROP TABLE account_tokens").await;
+            let _ = db.execute_unprepared("DROP TABLE account_personal_tokens").await;
             let _ = db.execute_unprepared("DROP TABLE account_epochs").await;
             let _ = db.execute_unprepared("DROP TABLE account").await;
             db.execute_unprepared(sql).await.unwrap();

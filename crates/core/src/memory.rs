@@ -1,6 +1,7 @@
 //! A store for tests and for documentation.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -533,8 +534,10 @@ impl PersonalTokenStore for InMemoryUsers {
             .personal_tokens
             .iter()
             .filter(|(_, token)| token.new.user_id == *user_id && !token.is_over(now));
-        Ok(theirs
-            .rev()
+        let mut latest: Vec<_> = theirs.collect();
+        latest.sort_by_key(|(id, token)| Reverse((token.new.created_at, **id)));
+        Ok(latest
+            .into_iter()
             .map(|(id, token)| {
                 let new = &token.new;
                 let mut record = PersonalTokenRecord::new(id.to_string(), new.name.clone(), new.created_at);

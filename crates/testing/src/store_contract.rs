@@ -1,7 +1,7 @@
 //! What every store must be able to do, as tests.
 //!
-//! An implementation of [`UserStore`], [`SessionStore`], [`ListUsers`] and [`Outbox`] is right if it passes. Write a
-//! [`StoreFixture`] for it and let [`store_contract!`](crate::store_contract!) make the tests:
+//! An implementation of [`UserStore`], [`SessionStore`], [`PersonalTokenStore`], [`ListUsers`] and [`Outbox`] is right if it
+//! passes. Write a [`StoreFixture`] for it and let [`store_contract!`](crate::store_contract!) make the tests:
 //!
 //! ```
 //! use axum_users_core::InMemoryUsers;
@@ -40,8 +40,12 @@
 mod changes;
 mod lists;
 mod outbox;
+mod personal_tokens;
 mod sessions;
 mod stage;
+mod token_limits;
+mod token_lists;
+mod token_uses;
 mod users;
 
 use std::{
@@ -50,14 +54,17 @@ use std::{
     io::{self, Write as _},
 };
 
-use axum_users_core::{ListUsers, Outbox, SessionStore, UserStore};
+use axum_users_core::{ListUsers, Outbox, PersonalTokenStore, SessionStore, UserStore};
 
-pub use self::{changes::*, lists::*, outbox::*, sessions::*, users::*};
+pub use self::{
+    changes::*, lists::*, outbox::*, personal_tokens::*, sessions::*, token_limits::*, token_lists::*,
+    token_uses::*, users::*,
+};
 
 /// Makes stores for the properties to try.
 pub trait StoreFixture: Send + Sync {
     /// The store that is tried.
-    type Store: UserStore + SessionStore + ListUsers + Outbox;
+    type Store: UserStore + SessionStore + PersonalTokenStore + ListUsers + Outbox;
 
     /// A fresh, empty store, over a pool of at least four connections where it has connections. Called once for every
     /// property, at the same time from several threads: no two stores may see each other's users.
@@ -190,9 +197,50 @@ macro_rules! store_contract {
             stateless_tokens_outlive_all_but_their_user
             purging_removes_only_what_has_expired
             purging_works_in_batches
+            racing_purges_take_each_row_once
             racing_ends_of_sessions_raise_the_epoch_each
             tokens_stored_while_sessions_end_are_dead
             tokens_stored_while_their_user_is_deleted_are_dead
+
+            limits_refuse_one_token_too_many
+            limits_end_the_oldest_tokens
+            limits_of_no_token_refuse_all
+            expired_tokens_do_not_count_to_a_limit
+            tokens_of_an_earlier_epoch_do_not_count_to_a_limit
+            limits_count_each_user_and_backend_alone
+            racing_tokens_are_refused_beyond_the_limit
+            racing_tokens_end_the_oldest_beyond_the_limit
+            limited_tokens_stored_while_their_user_ends_are_dead
+
+            noted_uses_are_kept
+            noted_uses_never_go_back
+            renewed_tokens_end_later_and_never_earlier
+            renewed_tokens_without_expiry_stay_without
+            uses_of_expired_tokens_are_not_noted
+            uses_of_ended_tokens_are_not_noted
+            racing_uses_keep_the_latest
+            uses_noted_while_a_token_ends_bring_nothing_back
+
+            listed_tokens_have_all_their_facts
+            lists_of_tokens_hold_live_ones_alone
+            tokens_are_listed_the_latest_first
+            tokens_get_and_lose_their_name
+            names_are_for_own_live_tokens
+            tokens_are_ended_by_id_for_their_user_and_backend_only
+
+            personal_tokens_sign_in_their_user
+            scopes_are_kept_as_they_were_given
+            personal_tokens_end_exactly_at_their_expiry
+            personal_tokens_outlive_the_end_of_sessions
+            ending_everything_ends_personal_tokens_too
+            deleted_users_are_gone_with_their_personal_tokens
+            personal_tokens_and_sessions_are_told_apart
+            personal_tokens_are_refused_beyond_the_limit
+            racing_personal_tokens_keep_the_limit
+            personal_tokens_stored_while_their_user_ends_are_dead
+            uses_of_personal_tokens_are_noted
+            personal_tokens_are_listed_the_latest_first
+            personal_tokens_are_ended_by_their_user_only
 
             lists_are_in_byte_order
             pages_are_complete_without_gaps_and_repeats

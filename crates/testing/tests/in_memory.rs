@@ -27,6 +27,10 @@ fn every_property_is_made_a_test() {
         include_str!("../src/store_contract/users.rs"),
         include_str!("../src/store_contract/changes.rs"),
         include_str!("../src/store_contract/sessions.rs"),
+        include_str!("../src/store_contract/token_limits.rs"),
+        include_str!("../src/store_contract/token_uses.rs"),
+        include_str!("../src/store_contract/token_lists.rs"),
+        include_str!("../src/store_contract/personal_tokens.rs"),
         include_str!("../src/store_contract/lists.rs"),
         include_str!("../src/store_contract/outbox.rs"),
     ];

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use axum_users_core::{
-    Change, Claim, EndSessions, Epoch, NewToken, OpaqueClaim, SessionStore, TokenDigest, TokenStored, User,
-    UserStore,
+    Change, Claim, EndSessions, Epoch, NewPersonalToken, NewToken, OpaqueClaim, PersonalTokenStore, Purged,
+    SessionKind, SessionStore, TokenDigest, TokenStored, TokenUse, User, UserStore,
 };
 
 use super::{
@@ -37,6 +37,9 @@ pub async fn tokens_sign_in_the_user_they_were_issued_to<F: StoreFixture>(fixtur
     assert_eq!(session.backend, BACKEND);
     assert_eq!(session.token_id, row.to_string());
     assert_eq!(session.digest, Some(digest));
+    assert_eq!(session.kind, SessionKind::Login);
+    assert_eq!(session.epoch, Epoch(0));
+    assert_eq!((session.last_seen_at, session.scopes), (None, None));
     assert_eq!(session.created_at, Some(NOW), "to the millisecond");
     assert_eq!(session.expires_at, Some(NOW.plus(HOUR)), "to the millisecond");
     stage.clear().await;
@@ -99,7 +102,7 @@ pub async fn tokens_without_expiry_do_not_end<F: StoreFixture>(fixture: &F) {
     assert_eq!(stage.resolve(&claim, late).await, Some(ada.clone()));
     let signed_in = stage.store.resolve(&claim, late).await.expect("resolve");
     assert_eq!(signed_in.and_then(|signed_in| signed_in.session.expires_at), None);
-    assert_eq!(stage.purge(late, 100).await, 0);
+    assert_eq!(stage.purge(late, 100).await, Purged::new(0, 0));
     assert_eq!(stage.resolve(&claim, late).await, Some(ada));
     stage.clear().await;
 }
@@ -206,6 +209,7 @@ pub async fn spared_tokens_live_on<F: StoreFixture>(fixture: &F) {
         let next = stage.end_sessions(&ada, EndSessions::AllExcept(spared)).await;
         assert_eq!(next, Epoch(round + 1));
         assert!(stage.is_alive(spared).await);
+        assert_eq!(stage.session(spared).await.epoch, next);
         assert!(!stage.is_alive(other).await);
         assert!(!stage.is_good(&by_subject::<F>(&ada, "jti", Epoch(round))).await);
     }
@@ -287,6 +291,7 @@ pub async fn self_contained_tokens_live_at_the_present_epoch_only<F: StoreFixtur
     assert_eq!(signed_in.user.id(), ada);
     assert_eq!(signed_in.session.backend, BACKEND);
     assert_eq!(signed_in.session.token_id, "jti");
+    assert_eq!(signed_in.session.epoch, Epoch(3));
     assert_eq!(signed_in.session.expires_at, Some(NOW.plus(HOUR)));
     stage.clear().await;
 }
@@ -299,10 +304,15 @@ pub async fn self_contained_tokens_end_exactly_at_their_expiry<F: StoreFixture>(
     let ada = stage.user("ada@example.com").await.id();
     let end = NOW.plus(HOUR);
     let said = subject::<F>(&ada, "jti", Epoch(0));
+    let mut endless = subject::<F>(&ada, "endless", Epoch(0));
+    endless.session.expires_at = None;
     for claim in [Claim::Subject(said.clone()), Claim::Stateless(said)] {
         let before = stage.resolve(&claim, end.minus(MILLISECOND)).await;
         assert_eq!(before, Some(ada.clone()));
         assert_eq!(stage.resolve(&claim, end).await, None);
+    }
+    for claim in [Claim::Subject(endless.clone()), Claim::Stateless(endless)] {
+        assert_eq!(stage.resolve(&claim, end).await, Some(ada.clone()));
     }
     stage.clear().await;
 }
@@ -368,23 +378,39 @@ pub async fn stateless_tokens_outlive_all_but_their_user<F: StoreFixture>(fixtur
     stage.clear().await;
 }
 
-/// Clearing up takes what has expired and leaves what is still good or still refused.
+/// Clearing up takes what is over, from the very moment of its end, and leaves what is still good or still refused.
 pub async fn purging_removes_only_what_has_expired<F: StoreFixture>(fixture: &F) {
     let Some(stage) = Stage::set(fixture).await else {
         return;
     };
     let ada = stage.user("ada@example.com").await.id();
+    let personal = async |text: &str, end| {
+        let digest = TokenDigest::of(text);
+        let mut token = NewPersonalToken::new(ada.clone(), digest, text, NOW.minus(HOUR), 9);
+        token.expires_at = end;
+        let stored = stage.store.insert_personal_token(token).await;
+        stored.expect("insert_personal_token");
+        Claim::Personal(OpaqueClaim::new(digest, "personal"))
+    };
     let expired = stage.token_until(&ada, "expired", NOW.minus(MILLISECOND)).await;
+    let ending = stage.token_until(&ada, "ending", NOW).await;
     let good = stage.token_until(&ada, "good", NOW.plus(MILLISECOND)).await;
     let endless = stage.token(&ada, "endless", Epoch(0)).await;
+    let expired_personal = personal("expired", Some(NOW)).await;
+    let good_personal = personal("good", Some(NOW.plus(MILLISECOND))).await;
+    let endless_personal = personal("endless", None).await;
     stage.revoke("over", NOW.minus(MILLISECOND)).await;
+    stage.revoke("ending", NOW).await;
     stage.revoke("refused", NOW.plus(MILLISECOND)).await;
-    assert_eq!(stage.purge(NOW, 100).await, 2);
-    assert_eq!(stage.purge(NOW, 100).await, 0);
+    assert_eq!(stage.purge(NOW, 100).await, Purged::new(3, 2));
+    assert_eq!(stage.purge(NOW, 100).await, Purged::new(0, 0));
     let before = NOW.minus(HOUR);
-    let at = stage.resolve(&opaque::<F>(expired), before).await;
-    assert_eq!(at, None, "its row is gone");
+    for claim in [opaque::<F>(expired), opaque::<F>(ending), expired_personal] {
+        let at = stage.resolve(&claim, before).await;
+        assert_eq!(at, None, "its row is gone");
+    }
     assert!(stage.is_alive(good).await && stage.is_alive(endless).await);
+    assert!(stage.is_good(&good_personal).await && stage.is_good(&endless_personal).await);
     assert!(!stage.is_good(&by_subject::<F>(&ada, "refused", Epoch(0))).await);
     assert!(stage.find(&ada).await.is_some());
     stage.clear().await;
@@ -397,19 +423,70 @@ pub async fn purging_works_in_batches<F: StoreFixture>(fixture: &F) {
     };
     let ada = stage.user("ada@example.com").await.id();
     for n in 0..5 {
-        stage.token_until(&ada, &n.to_string(), NOW.minus(HOUR)).await;
-        stage.revoke(&n.to_string(), NOW.minus(HOUR)).await;
+        let (text, end) = (n.to_string(), NOW.minus(HOUR));
+        stage.token_until(&ada, &text, end).await;
+        stage.revoke(&text, end).await;
+        let digest = TokenDigest::of(&text);
+        let mut token = NewPersonalToken::new(ada.clone(), digest, text, end.minus(HOUR), 9);
+        token.expires_at = Some(end);
+        let stored = stage.store.insert_personal_token(token).await;
+        stored.expect("insert_personal_token");
     }
-    let mut gone = 0;
+    assert_eq!(stage.purge(NOW, 0).await, Purged::new(0, 0));
+    let mut gone = Purged::default();
     for _ in 0..10 {
         let now = stage.purge(NOW, 3).await;
-        assert!(now <= 3, "tokens and marks together, not {now}");
-        gone += now;
-        if now == 0 {
+        assert!(now.total() <= 3, "tokens and marks together, not {now:?}");
+        gone = Purged::new(gone.tokens + now.tokens, gone.others + now.others);
+        if now.total() == 0 {
             break;
         }
     }
-    assert_eq!(gone, 10);
+    assert_eq!(gone, Purged::new(10, 5));
+    stage.clear().await;
+}
+
+/// Two that clear up while tokens are used and stored take each row once, and keep nobody from their token.
+pub async fn racing_purges_take_each_row_once<F: StoreFixture>(fixture: &F) {
+    let Some(stage) = Stage::set(fixture).await else {
+        return;
+    };
+    let ada = stage.user("ada@example.com").await.id();
+    for round in 0..ROUNDS {
+        for n in 0..20 {
+            let text = format!("{round} over {n}");
+            stage.token_until(&ada, &text, NOW.minus(HOUR)).await;
+        }
+        let used = stage
+            .token_until(&ada, &format!("{round} used"), NOW.plus(HOUR))
+            .await;
+        let racers = (0..RACERS).map(|n| {
+            let (store, id) = (stage.store.clone(), ada.clone());
+            async move {
+                match n {
+                    0..4 => return store.purge(NOW, 10).await.expect("purge").tokens,
+                    4 | 5 => {
+                        let noted = TokenUse::new(used, NOW).renewed_until(NOW.plus(HOUR * 2));
+                        assert!(store.note_use(noted).await.expect("note_use"));
+                    }
+                    _ => {
+                        let digest = TokenDigest::of(&format!("{round} new {n}"));
+                        let token = NewToken::new(id, BACKEND, digest, Epoch(0), NOW);
+                        store.insert_token(token).await.expect("insert_token");
+                    }
+                }
+                0
+            }
+        });
+        let mut gone: u64 = race(racers).await.into_iter().sum();
+        gone += stage.purge(NOW, 100).await.tokens;
+        assert_eq!(gone, 20);
+        assert!(stage.is_alive(used).await);
+        for n in 6..RACERS {
+            let digest = TokenDigest::of(&format!("{round} new {n}"));
+            assert!(stage.is_alive(digest).await);
+        }
+    }
     stage.clear().await;
 }
 

@@ -4,8 +4,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Applied, Change, Claim, EmailAddress, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, MessageKind,
-    NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, SessionStore, Stored, Subject, Timestamp,
-    TokenDigest, TokenStored, User, UserStore, normalize_email,
+    NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, Purged, Session, SessionStore, Stored, Subject,
+    Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserStore, normalize_email,
 };
 use tokio::sync::Barrier;
 
@@ -111,9 +111,14 @@ impl<'a, F: StoreFixture> Stage<'a, F> {
 
     pub(super) async fn store_token(&self, token: NewToken<KeyOf<F>>) -> i64 {
         match self.store.insert_token(token).await.expect("insert_token") {
-            TokenStored::Stored(id) => id,
-            _ => panic!("the token of a known user is stored"),
+            TokenStored::Stored { id, ended: 0 } => id,
+            other => panic!("the token of a known user is stored, not {other:?}"),
         }
+    }
+
+    /// How many tokens ended for this one; `None` where it is one too many.
+    pub(super) async fn ended_for(&self, token: NewToken<KeyOf<F>>) -> Option<u64> {
+        stored(&self.store.insert_token(token).await.expect("insert_token"))
     }
 
     /// Stores a token that ends at a moment.
@@ -129,8 +134,33 @@ impl<'a, F: StoreFixture> Stage<'a, F> {
         self.store.revoke(token_id, until).await.expect("revoke");
     }
 
-    pub(super) async fn purge(&self, now: Timestamp, batch: u32) -> u64 {
+    pub(super) async fn purge(&self, now: Timestamp, batch: u32) -> Purged {
         self.store.purge(now, batch).await.expect("purge")
+    }
+
+    pub(super) async fn note_use(&self, noted: TokenUse) -> bool {
+        self.store.note_use(noted).await.expect("note_use")
+    }
+
+    /// Ends a token that is there.
+    pub(super) async fn end_token(&self, digest: &TokenDigest) {
+        assert!(self.store.end_token(digest, BACKEND).await.expect("end_token"));
+    }
+
+    pub(super) async fn listed(&self, id: &KeyOf<F>, now: Timestamp) -> Vec<TokenRecord> {
+        let listed = self.store.list_tokens(id, BACKEND, now, 100).await;
+        listed.expect("list_tokens")
+    }
+
+    pub(super) async fn name(&self, user: &KeyOf<F>, id: &str, name: Option<&str>) -> bool {
+        let named = self.store.name_token(user, BACKEND, id, name, NOW).await;
+        named.expect("name_token")
+    }
+
+    /// The session of a token that is good.
+    pub(super) async fn session(&self, digest: TokenDigest) -> Session {
+        let signed_in = self.store.resolve(&opaque::<F>(digest), NOW).await;
+        signed_in.expect("resolve").expect("the token is good").session
     }
 
     /// Whom a claim signs in.
@@ -203,11 +233,21 @@ pub(super) fn opaque<F: StoreFixture>(digest: TokenDigest) -> Claim<KeyOf<F>> {
 
 /// What a self-contained token claims that is good for an hour.
 pub(super) fn subject<F: StoreFixture>(id: &KeyOf<F>, token_id: &str, epoch: Epoch) -> Subject<KeyOf<F>> {
-    Subject::new(id.clone(), token_id, epoch, NOW.plus(HOUR), BACKEND)
+    let session = Session::new(BACKEND, token_id, epoch).until(NOW.plus(HOUR));
+    Subject::new(id.clone(), session)
 }
 
 pub(super) fn by_subject<F: StoreFixture>(id: &KeyOf<F>, token_id: &str, epoch: Epoch) -> Claim<KeyOf<F>> {
     Claim::Subject(subject::<F>(id, token_id, epoch))
+}
+
+/// How many tokens ended for a stored one; `None` where it was one too many.
+pub(super) fn stored(outcome: &TokenStored) -> Option<u64> {
+    match outcome {
+        TokenStored::Stored { ended, .. } => Some(*ended),
+        TokenStored::LimitReached => None,
+        other => panic!("the token is of a known user, but it is {other:?}"),
+    }
 }
 
 pub(super) fn inserted<U>(outcome: &Inserted<U>) -> &'static str {
