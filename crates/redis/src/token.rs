@@ -81,9 +81,9 @@ pub(crate) fn subject<Id: UserId>(
     }
     let mut session = Session::new(backend, id?, Epoch(epoch?.parse().ok()?))
         .since(moment(&created?).ok()?)
-        .until(optional(expires).ok()?);
+        .until(optional(expires.as_deref()).ok()?);
     session.digest = Some(digest);
-    session.last_seen_at = optional(seen).ok()?;
+    session.last_seen_at = optional(seen.as_deref()).ok()?;
     (!session.is_over(now)).then_some(Subject::new(Id::parse(&user?)?, session))
 }
 
@@ -91,8 +91,8 @@ pub(crate) fn subject<Id: UserId>(
 pub(crate) fn record(held: Listed, backend: &str) -> Option<(TokenRecord, u64)> {
     let [id, created, serial, seen, expires, name, agent, address] = held;
     let mut record = TokenRecord::new(id?, backend, moment(&created?).ok()?);
-    record.last_seen_at = optional(seen).ok()?;
-    record.expires_at = optional(expires).ok()?;
+    record.last_seen_at = optional(seen.as_deref()).ok()?;
+    record.expires_at = optional(expires.as_deref()).ok()?;
     record.name = name;
     record.user_agent = agent;
     record.address = address.and_then(|address| address.parse().ok());
@@ -104,6 +104,6 @@ fn moment(text: &str) -> Result<Timestamp, ParseIntError> {
 }
 
 /// A moment may be absent, but not unreadable: that would be a token without end.
-fn optional(text: Option<String>) -> Result<Option<Timestamp>, ParseIntError> {
-    text.as_deref().map(moment).transpose()
+fn optional(text: Option<&str>) -> Result<Option<Timestamp>, ParseIntError> {
+    text.map(moment).transpose()
 }

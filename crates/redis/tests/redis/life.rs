@@ -62,7 +62,7 @@ async fn our_clock_says_when_a_token_is_over_and_not_that_of_redis() {
     let Some(stage) = Stage::set(HOUR) else { return };
     let ada = stage.user("ada").await;
     let token = stage.login(&ada).await;
-    stage.clock.set(START.plus(HOUR - MILLISECOND));
+    stage.clock.set(START.plus(HOUR).minus(MILLISECOND));
     assert!(stage.is_good(&token).await);
     stage.clock.set(START.plus(HOUR));
     assert!(!stage.is_good(&token).await, "its end is no part of its life");

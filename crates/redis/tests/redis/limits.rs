@@ -105,7 +105,7 @@ async fn what_is_over_does_not_count() {
     };
     let ada = stage.user("ada").await;
     stage.login(&ada).await;
-    stage.clock.set(START.plus(HOUR - MILLISECOND));
+    stage.clock.set(START.plus(HOUR).minus(MILLISECOND));
     assert!(is_refused(&stage, &ada).await);
     stage.clock.set(START.plus(HOUR));
     stage.login(&ada).await;

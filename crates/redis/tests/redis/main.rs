@@ -1,4 +1,8 @@
 //! Sessions in a real Redis server, seen through the extractor of an axum router.
+#![expect(
+    clippy::expect_used,
+    reason = "where something is not as it must be, the test is to fail"
+)]
 
 mod harness;
 mod life;

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use axum::http::{StatusCode, header};
-use axum_users_core::SetupError;
+use axum_users_auth::strategy::Grant;
+use axum_users_core::{Failure, SetupError};
 use axum_users_redis::RedisSessions;
+use redis::cmd;
 use tokio::net::TcpListener;
 
-use crate::harness::{HOUR, OwnServer, Stage};
+use crate::harness::{BACKEND, HOUR, OwnServer, Stage, raw};
 
 #[tokio::test]
 async fn requests_are_put_off_while_redis_is_gone_and_served_when_it_is_back() {
@@ -89,4 +91,40 @@ async fn a_server_without_tls_is_no_server_where_tls_is_wanted() {
     let redis = RedisSessions::from_url(&url).unwrap();
     let error = redis.check().await.expect_err("there is no TLS");
     assert!(matches!(error, SetupError::Store(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_write_puts_logins_off_and_serves_who_is_signed_in() {
+    let Some(server) = OwnServer::start(&[]) else {
+        return;
+    };
+    let stage = Stage::on(&server.url(), HOUR);
+    let ada = stage.user("ada").await;
+    let token = stage.login(&ada).await;
+    let mut raw = raw(&server.url()).expect("redis is there");
+    let mut set = |command: &str, arguments: &[&str]| {
+        let () = cmd(command).arg(arguments).query(&mut raw).expect("redis obeys");
+    };
+    let full = [
+        ("CONFIG", ["SET", "maxmemory", "1"].as_slice()),
+        ("CONFIG", &["SET", "maxmemory", "0"]),
+    ];
+    // As the one that wrote is after a failover.
+    let demoted = [
+        ("REPLICAOF", ["127.0.0.1", "1"].as_slice()),
+        ("REPLICAOF", &["NO", "ONE"]),
+    ];
+    for [(begin, begin_with), (end, end_with)] in [full, demoted] {
+        set(begin, begin_with);
+        let context = stage.context();
+        let grant = Grant::new(&ada, token.session.epoch, BACKEND, &context);
+        let refused = stage.strategy(BACKEND).issue(grant).await;
+        assert!(
+            matches!(refused, Err(Failure::Unavailable { .. })),
+            "{begin_with:?}: {refused:?}"
+        );
+        assert!(stage.is_good(&token).await, "{begin_with:?}");
+        set(end, end_with);
+        stage.login(&ada).await;
+    }
 }

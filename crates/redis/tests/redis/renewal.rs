@@ -31,7 +31,14 @@ async fn use_moves_the_end_up_to_the_longest_lifetime() {
     assert_eq!(end().await, Some(START.plus(MINUTE * 90)));
     assert!(use_at(&stage, START.plus(MINUTE * 80), token.expose()).await);
     assert_eq!(end().await, Some(START.plus(MINUTE * 100)));
-    assert!(use_at(&stage, START.plus(MINUTE * 100 - MILLISECOND), token.expose()).await);
+    assert!(
+        use_at(
+            &stage,
+            START.plus(MINUTE * 100).minus(MILLISECOND),
+            token.expose()
+        )
+        .await
+    );
     assert!(!use_at(&stage, START.plus(MINUTE * 100), token.expose()).await);
 }
 
@@ -79,7 +86,7 @@ async fn an_ended_or_expired_token_is_not_revived_by_a_late_note() {
     assert!(!note(&expired, START.plus(HOUR)).await);
     stage.clock.set(START.plus(HOUR));
     assert!(!stage.is_good(&expired).await);
-    assert!(note(&expired, START.plus(HOUR - MILLISECOND)).await);
+    assert!(note(&expired, START.plus(HOUR).minus(MILLISECOND)).await);
 }
 
 #[tokio::test]
