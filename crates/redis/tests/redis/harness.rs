@@ -313,26 +313,25 @@ pub(crate) struct OwnServer {
     process: Option<Child>,
     port: u16,
     directory: PathBuf,
-    settings: Vec<&'static str>,
+    settings: Vec<String>,
 }
 
 impl OwnServer {
     /// A running server; `None`, said aloud, where there is no program for it.
-    pub(crate) fn start(settings: &[&'static str]) -> Option<Self> {
+    pub(crate) fn start(settings: &[&str]) -> Option<Self> {
         let mut server = Self::stopped(settings);
         server.run().then_some(server)
     }
 
     /// A server that is yet to be started, at a port where nobody listens.
-    pub(crate) fn stopped(settings: &[&'static str]) -> Self {
-        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
+    pub(crate) fn stopped(settings: &[&str]) -> Self {
         let directory = env::temp_dir().join(format!("axum-users-redis-{}", Uuid::new_v4().simple()));
         std::fs::create_dir(&directory).expect("a directory");
         Self {
             process: None,
-            port: free.expect("a free port").port(),
+            port: free_port(),
             directory,
-            settings: settings.to_vec(),
+            settings: settings.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -395,6 +394,12 @@ impl Drop for OwnServer {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// A port of this machine where nobody listens.
+pub(crate) fn free_port() -> u16 {
+    let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
+    free.expect("a free port").port()
 }
 
 fn skip(why: &str) {

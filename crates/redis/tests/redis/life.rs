@@ -66,6 +66,14 @@ async fn our_clock_says_when_a_token_is_over_and_not_that_of_redis() {
     assert!(stage.is_good(&token).await);
     stage.clock.set(START.plus(HOUR));
     assert!(!stage.is_good(&token).await, "its end is no part of its life");
+    let claim = stage
+        .strategy(BACKEND)
+        .read(token.expose(), BACKEND, stage.clock.now())
+        .await;
+    assert!(
+        claim.expect("redis answers").is_none(),
+        "the store need not be asked"
+    );
     let [key] = &*stage.keys_of("token") else {
         panic!("redis dropped the token")
     };

@@ -126,6 +126,19 @@ async fn what_is_over_leaves_the_index() {
 }
 
 #[tokio::test]
+async fn a_look_from_before_the_last_epoch_sees_nothing_and_breaks_nothing() {
+    let Some(stage) = Stage::set(HOUR) else { return };
+    let ada = stage.user("ada").await;
+    let before = stage.owner(&ada).await;
+    stage.end_sessions(&ada, EndSessions::All).await;
+    let token = stage.login(&ada).await;
+    let list = stage.sessions().list(before).await.expect("redis answers");
+    assert!(list.is_empty(), "{list:?}");
+    assert!(stage.is_good(&token).await);
+    assert_eq!(stage.list(&ada).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_long_list_is_cut() {
     let Some(stage) = Stage::set(HOUR) else { return };
     let ada = stage.user("ada").await;

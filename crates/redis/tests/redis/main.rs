@@ -12,3 +12,5 @@ mod outage;
 mod renewal;
 mod revocations;
 mod secrecy;
+mod switch;
+mod tls;

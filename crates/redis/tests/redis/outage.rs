@@ -9,7 +9,10 @@ use axum_users_redis::RedisSessions;
 use redis::cmd;
 use tokio::net::TcpListener;
 
-use crate::harness::{BACKEND, HOUR, OwnServer, Stage, raw};
+use crate::{
+    harness::{BACKEND, HOUR, OwnServer, Stage, raw},
+    switch::Switch,
+};
 
 #[tokio::test]
 async fn requests_are_put_off_while_redis_is_gone_and_served_when_it_is_back() {
@@ -29,6 +32,8 @@ async fn requests_are_put_off_while_redis_is_gone_and_served_when_it_is_back() {
             let logout = stage.call("POST", "/logout", token.expose()).await;
             assert_eq!(logout.status(), StatusCode::SERVICE_UNAVAILABLE);
         }
+        // Whatever is tried beside the requests has failed too by now.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         let junk = stage.get_me("junk").await;
         assert_eq!(junk.status(), StatusCode::UNAUTHORIZED, "junk needs no Redis");
         server.run();
@@ -127,4 +132,37 @@ async fn a_server_that_cannot_write_puts_logins_off_and_serves_who_is_signed_in(
         set(end, end_with);
         stage.login(&ada).await;
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_fell_silent_is_given_up() {
+    let Some(server) = OwnServer::start(&[]) else {
+        return;
+    };
+    let switch = Switch::to(server.port()).await;
+    let redis = RedisSessions::from_url(&switch.url())
+        .unwrap()
+        .timeout(Duration::from_millis(500));
+    redis.check().await.expect("redis is there");
+    switch.silence();
+    redis.check().await.expect_err("nothing comes back");
+    redis.check().await.expect("another connection is not silent");
+}
+
+#[tokio::test]
+async fn a_failover_is_followed() {
+    let (Some(old), Some(new)) = (OwnServer::start(&[]), OwnServer::start(&[])) else {
+        return;
+    };
+    let switch = Switch::to(old.port()).await;
+    let redis = RedisSessions::from_url(&switch.url()).unwrap();
+    redis.check().await.expect("redis is there");
+    let mut raw = raw(&old.url()).expect("redis is there");
+    let () = cmd("REPLICAOF")
+        .arg(&["127.0.0.1", &new.port().to_string()])
+        .query(&mut raw)
+        .expect("redis obeys");
+    switch.turn_to(new.port());
+    redis.check().await.expect_err("the old one does not write");
+    redis.check().await.expect("the new one does");
 }
