@@ -7,7 +7,7 @@ use std::{
 
 use axum_users_core::StoreError;
 use redis::{
-    Client, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
+    Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation, ServerErrorKind,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
@@ -64,7 +64,7 @@ impl Server {
         let link = self.link()?;
         let answer = question.put(&mut ConnectionManager::clone(&link)).await;
         if let Err(error) = &answer
-            && (error.is_io_error() || error.is_unrecoverable_error())
+            && is_of_the_connection(error)
         {
             self.drop_link(&link);
         }
@@ -91,4 +91,11 @@ impl Server {
             *link = None;
         }
     }
+}
+
+/// Whether another connection may do better: to a server that answers, or to the one that writes since a failover.
+fn is_of_the_connection(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_unrecoverable_error()
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }

@@ -143,3 +143,59 @@ fn client(url: &str) -> Option<Client> {
     }
     Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true))).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_redis_servers_are_taken() {
+        for url in [
+            "redis://127.0.0.1",
+            "redis://localhost:6380/3",
+            "redis://[::1]:6379",
+            "redis://user:p%40ss@redis.example.com",
+            "rediss://:password@redis.example.com:6380/0",
+        ] {
+            assert!(RedisSessions::from_url(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn other_urls_are_refused_without_being_repeated() {
+        for url in [
+            "",
+            "s3cr3t",
+            "redis://",
+            "redis://:s3cr3t@",
+            "http://:s3cr3t@127.0.0.1",
+            "redis+unix:///s3cr3t",
+            "redis://:s3cr3t@127.0.0.1/database",
+            "redis://:s3cr3t@127.0.0.1:port",
+            "rediss://:s3cr3t@redis.example.com/#insecure",
+            "rediss://:s3cr#t@redis.example.com",
+        ] {
+            let error = RedisSessions::from_url(url).err();
+            let error = error.unwrap_or_else(|| panic!("{url} was taken"));
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains("s3cr"), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let redis = RedisSessions::from_url("redis://user:s3cr3t@127.0.0.1").unwrap();
+        assert!(!format!("{redis:?}").contains("s3cr3t"));
+    }
+
+    #[test]
+    fn a_prefix_cannot_reach_into_the_keys_of_another() {
+        let redis = RedisSessions::from_url("redis://127.0.0.1").unwrap();
+        for prefix in ["", "a:user", "a b", "é", "*", &"x".repeat(65)] {
+            assert!(redis.clone().prefix(prefix).is_err(), "{prefix}");
+        }
+        for prefix in ["a", "shop-2.staff_x", &"x".repeat(64)] {
+            assert!(redis.clone().prefix(prefix).is_ok(), "{prefix}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! A token as Redis keeps it.
 
-use std::time::Duration;
+use std::{num::ParseIntError, time::Duration};
 
 use axum_users_core::{Epoch, Session, Subject, Timestamp, TokenDigest, TokenRecord, UserId};
 
@@ -80,33 +80,30 @@ pub(crate) fn subject<Id: UserId>(
         return None;
     }
     let mut session = Session::new(backend, id?, Epoch(epoch?.parse().ok()?))
-        .since(moment(&created?)?)
-        .until(optional(expires.as_deref())?);
+        .since(moment(&created?).ok()?)
+        .until(optional(expires.as_deref()).ok()?);
     session.digest = Some(digest);
-    session.last_seen_at = optional(seen.as_deref())?;
+    session.last_seen_at = optional(seen.as_deref()).ok()?;
     (!session.is_over(now)).then_some(Subject::new(Id::parse(&user?)?, session))
 }
 
 /// A token in a list, with its place among those of the same moment.
 pub(crate) fn record(held: Listed, backend: &str) -> Option<(TokenRecord, u64)> {
     let [id, created, serial, seen, expires, name, agent, address] = held;
-    let mut record = TokenRecord::new(id?, backend, moment(&created?)?);
-    record.last_seen_at = optional(seen.as_deref())?;
-    record.expires_at = optional(expires.as_deref())?;
+    let mut record = TokenRecord::new(id?, backend, moment(&created?).ok()?);
+    record.last_seen_at = optional(seen.as_deref()).ok()?;
+    record.expires_at = optional(expires.as_deref()).ok()?;
     record.name = name;
     record.user_agent = agent;
     record.address = address.and_then(|address| address.parse().ok());
     Some((record, serial?.parse().ok()?))
 }
 
-fn moment(text: &str) -> Option<Timestamp> {
-    text.parse().ok().map(Timestamp::from_millis)
+fn moment(text: &str) -> Result<Timestamp, ParseIntError> {
+    text.parse().map(Timestamp::from_millis)
 }
 
-/// A moment that may be absent, but not be unreadable: that would be a token without end.
-fn optional(text: Option<&str>) -> Option<Option<Timestamp>> {
-    match text {
-        Some(text) => moment(text).map(Some),
-        None => Some(None),
-    }
+/// A moment may be absent, but not unreadable: that would be a token without end.
+fn optional(text: Option<&str>) -> Result<Option<Timestamp>, ParseIntError> {
+    text.map(moment).transpose()
 }

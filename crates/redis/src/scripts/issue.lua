@@ -7,6 +7,8 @@ if redis.call('EXISTS', token) == 1 then
     return {1, 0}
 end
 
+-- A server that is full refuses the first write that needs room, and none after another write: so this one is the first.
+local serial = redis.call('INCR', prefix .. ':serial')
 forget_expired(index, now)
 local ended = 0
 if most ~= '' then
@@ -34,7 +36,7 @@ if most ~= '' then
     end
 end
 
-redis.call('HSET', token, 'serial', redis.call('INCR', prefix .. ':serial'), unpack(ARGV, 9))
+redis.call('HSET', token, 'serial', serial, unpack(ARGV, 9))
 if keep ~= '' then
     redis.call('PEXPIRE', token, keep)
 end
