@@ -19,7 +19,7 @@ on_every_database! {
     a_token_decides_nothing_over_its_account,
     a_scoped_token_is_refused_where_no_scope_is_named,
     the_limit_holds_when_many_are_made_at_once,
-    a_password_change_spares_tokens_and_a_removal_does_not,
+    a_password_change_spares_tokens_and_a_removal_does_not
     ;
 }
 

@@ -20,7 +20,7 @@ on_every_database! {
     nothing_revives_what_a_deactivation_ended,
     a_token_works_on_its_own_backend_only,
     a_dead_token_does_not_spoil_a_login,
-    hooks_learn_why_sessions_end,
+    hooks_learn_why_sessions_end
     ;
 }
 

@@ -16,7 +16,7 @@ on_every_database! {
     the_limit_holds_when_many_log_in_at_once,
     a_use_while_logging_out_is_let_in_or_refused,
     the_last_use_is_written_once_a_minute,
-    expired_tokens_are_purged_and_told_of,
+    expired_tokens_are_purged_and_told_of
     ;
     junk_costs_no_statement_and_a_token_costs_one,
 }

@@ -43,9 +43,10 @@ async fn each_event_is_written_once_where_it_happens() {
 
     stage.login(ADA, PASSWORD).await.unwrap();
     expect(&[], "a right password");
-    manager.signed_in(&ada, &context).await;
+    let session = signed_in(&ada, None).session;
+    manager.signed_in(&ada, &session, 0, &context).await;
     expect(&[E::LoggedIn], "a session");
-    manager.signed_out(&ada, &context).await;
+    manager.signed_out(&ada, &session, &context).await;
     expect(&[E::LoggedOut], "the end of a session");
     stage.login(ADA, "wrong").await.unwrap_err();
     expect(&[E::LoginFailed], "a wrong password");

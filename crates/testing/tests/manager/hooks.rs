@@ -8,7 +8,7 @@ use axum_users_core::{
 };
 use serde_json::json;
 
-use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, email, password, registration};
+use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, email, password, registration, signed_in};
 
 /// Writes down what it is called for; refuses addresses and passwords that say so.
 pub(crate) struct Recorder {
@@ -159,8 +159,9 @@ async fn hooks_of_a_tuple_run_in_order_at_every_occasion() {
     assert_eq!(stage.calls(), both(&["failed_login of nobody"]));
 
     manager.admit(&ada, false, &context).await.unwrap();
-    manager.signed_in(&ada, &context).await;
-    manager.signed_out(&ada, &context).await;
+    let session = signed_in(&ada, None).session;
+    manager.signed_in(&ada, &session, 0, &context).await;
+    manager.signed_out(&ada, &session, &context).await;
     assert_eq!(
         stage.calls(),
         both(&["before_login", "after_login", "after_logout"])

@@ -13,9 +13,11 @@ use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, signed_in};
 impl Stage {
     async fn update_self(&self, user: &MemoryUser, new: Value) -> Result<MemoryUser, UpdateError> {
         let current = signed_in(user, None);
-        self.manager
+        let updated = self
+            .manager
             .update_self(&current, body(new), &self.context())
-            .await
+            .await?;
+        Ok(updated.user)
     }
 
     async fn update(&self, user: &MemoryUser, new: Value) -> Result<MemoryUser, UpdateError> {
