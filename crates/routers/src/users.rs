@@ -75,15 +75,23 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
 }
 
 fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
-    let delete = Route::post("/me/delete", delete_me::<A, G>);
-    let route = guarded_route(users, delete, "users:delete_current_user", G::FORBIDS)
+    let asks = users.manager().requires_current_password();
+    let delete = if asks {
+        Route::post("/me/delete", delete_me::<A, G>)
+    } else {
+        Route::post("/me/delete", delete_me_unasked::<A, G>)
+    };
+    let mut route = guarded_route(users, delete, "users:delete_current_user", G::FORBIDS)
         .tag("users")
         .summary("Delete the current user")
         .description("Removes the user who is signed in, with all sessions. This cannot be undone.")
-        .accepts_fields::<CurrentPasswordRequest>()
-        .validates()
-        .fails_with(DeleteError::DOCS)
         .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
+    if asks {
+        route = route
+            .accepts_fields::<CurrentPasswordRequest>()
+            .validates()
+            .fails_with(DeleteError::DOCS);
+    }
     unsafe_route(users, route)
 }
 
@@ -174,6 +182,21 @@ async fn delete_me<A: UserApi, G: Guard<UserOf<A>>>(
     let deleted = users
         .manager()
         .delete_self(user.signed_in(), current_password, &context)
+        .await;
+    deleted.map_err(Refused::refusal)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the user who is signed in where no present password is asked for; a body is not read.
+async fn delete_me_unasked<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    user: CurrentUser<A, G>,
+    RequestContext(context): RequestContext,
+) -> Result<StatusCode, Refusal> {
+    let context = context.with_actor(&user.id());
+    let deleted = users
+        .manager()
+        .delete_self(user.signed_in(), None, &context)
         .await;
     deleted.map_err(Refused::refusal)?;
     Ok(StatusCode::NO_CONTENT)
