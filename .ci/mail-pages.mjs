@@ -1,5 +1,6 @@
 // Follows the links of the mails in a real browser: confirms an address, sets a new password, and logs in with it.
-import { readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { chromium } from "playwright-core";
@@ -20,14 +21,14 @@ function expect(found, wanted, what) {
   if (found !== wanted) throw new Error(`${what}: ${found} instead of ${wanted}`);
 }
 
-// Asks for a mail and takes the link out of it: the text is quoted-printable or base64.
+// Asks for a mail and takes the link out of it.
 async function link(path, page) {
   const known = new Set(readdirSync(mailbox));
   expect((await post(path, { email })).status, 202, path);
   for (let tries = 0; tries < 200; tries++) {
     const fresh = readdirSync(mailbox).filter((name) => name.endsWith(".eml") && !known.has(name));
     for (const name of fresh) {
-      const text = plain(readFileSync(join(mailbox, name), "utf8"));
+      const text = plain(join(mailbox, name));
       const found = text.match(new RegExp(`${address}/${page}#token=\\S+`));
       if (text.includes(email) && found) return found[0];
     }
@@ -36,15 +37,11 @@ async function link(path, page) {
   throw new Error(`no mail with a link to ${page}`);
 }
 
-function plain(mail) {
-  const parts = mail.split(/\r?\n\r?\n/).flatMap((part, index, all) => {
-    const encoding = (all[index - 1] ?? "").match(/Content-Transfer-Encoding: (\S+)/i)?.[1].toLowerCase();
-    if (encoding === "base64") return [Buffer.from(part, "base64").toString("utf8")];
-    if (encoding !== "quoted-printable") return [part];
-    const bytes = part.replace(/=\r?\n/g, "").replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
-    return [Buffer.from(bytes, "latin1").toString("utf8")];
-  });
-  return parts.join("\n");
+// What a person reads of the mail.
+function plain(file) {
+  const read = "import email, sys; mail = email.message_from_file(open(sys.argv[1])); " +
+    "print(mail['to'], mail.get_payload(0).get_payload(decode=True).decode())";
+  return execFileSync("python3", ["-c", read, file], { encoding: "utf8" });
 }
 
 const browser = await chromium.launch({
