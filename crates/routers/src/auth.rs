@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     mount::{cross_origin, ready, route},
-    refused::Refused,
+    refused::{DENIED, Refused},
 };
 
 /// Login and logout of one backend, to be mounted under a path of its own: `/auth/jwt`, say.
@@ -68,7 +68,7 @@ fn login_route<A: UserApi>(users: &AxumUsers<A>, backend: &Backend<A>) -> Route<
     }
 }
 
-const NOT_VERIFIED_ASIDE: &[axum_users_auth::openapi::ErrorDoc] = &[LoginError::DOCS[0]];
+const NOT_VERIFIED_ASIDE: &[axum_users_auth::openapi::ErrorDoc] = &[LoginError::DOCS[0], DENIED];
 
 fn logout_route<A: UserApi, G: Guard<UserOf<A>>>(
     users: &AxumUsers<A>,

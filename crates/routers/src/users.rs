@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     mount::{guarded_route, read, ready, unsafe_route},
-    refused::{Refused, UPDATE_SELF},
+    refused::{DENIED, Refused, UPDATE_SELF},
 };
 
 /// Lets users see and change themselves, and superusers all others; to be mounted under `/users`, say.
@@ -86,12 +86,14 @@ fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
         .summary("Delete the current user")
         .description("Removes the user who is signed in, with all sessions. This cannot be undone.")
         .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
-    if asks {
-        route = route
+    route = if asks {
+        route
             .accepts_fields::<CurrentPasswordRequest>()
             .validates()
-            .fails_with(DeleteError::DOCS);
-    }
+            .fails_with(DeleteError::DOCS)
+    } else {
+        route.fails_with(&[DENIED])
+    };
     unsafe_route(users, route)
 }
 
@@ -124,6 +126,7 @@ fn delete_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
     )
     .summary("Delete a user")
     .description("Removes a user with all sessions, for superusers. This cannot be undone.")
+    .fails_with(&[DENIED])
     .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
     unsafe_route(users, route)
 }
