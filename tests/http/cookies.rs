@@ -1,18 +1,22 @@
 //! Each setting of the cookie, as a browser sees it.
 
 use axum::Router;
-use axum_users::{AxumUsers, Backend, CookieTransport, DatabaseStrategy, auth_router};
+use axum_users::{AxumUsers, Backend, CookieTransport, JwtStrategy, auth_router};
 use axum_users_testing::{TestClock, fast_hasher};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::harness::{Api, App, Call, LIFETIME, PASSWORD, SqliteInMemory, Watched, app, manager};
+use crate::harness::{Api, App, Call, LIFETIME, PASSWORD, SqliteInMemory, Watched, app, manager, secrets};
 
 const EMAIL: &str = "arthur@camelot.bt";
 
 /// Login and logout by this cookie alone, for the users of `app`.
 fn mounted(app: &App<SqliteInMemory>, cookie: CookieTransport) -> Router {
     let store = Watched::new(crate::harness::Database::store(&*app.db));
-    let backend = Backend::new("cookie", cookie, DatabaseStrategy::new(store.clone(), LIFETIME));
+    let backend = Backend::new(
+        "cookie",
+        cookie,
+        JwtStrategy::new(secrets().access(), LIFETIME, store.clone()),
+    );
     let manager = manager::<SqliteInMemory>(&store, &TestClock::default(), fast_hasher());
     let users = AxumUsers::<Api<SqliteInMemory>>::new(manager, [backend]).unwrap();
     let routes = auth_router(&users, &users.backends()[0]);
