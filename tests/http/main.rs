@@ -16,6 +16,7 @@ mod login;
 mod mail_tokens;
 mod openapi;
 mod outage;
+mod own_transport;
 mod register;
 mod security_log;
 mod users;
