@@ -78,8 +78,8 @@ async fn a_full_hashing_queue_is_503_with_a_time_to_come_back() {
     let hasher = PasswordHasher::new(&settings).unwrap();
     let app = app.rewired(Wiring::usual().hasher(hasher.clone()));
     let password = || Password::parse("whatever it is").unwrap();
-    let mut hashed = pin!(hasher.hash(password()));
-    begun(hashed.as_mut()).await;
+    let mut first = pin!(hasher.hash(password()));
+    begun(first.as_mut()).await;
     has_entered.recv().unwrap();
     let mut waiting = pin!(hasher.hash(password()));
     begun(waiting.as_mut()).await;
@@ -107,7 +107,7 @@ async fn a_full_hashing_queue_is_503_with_a_time_to_come_back() {
     app.get("/users/me").by(&session).await.is(200);
 
     gate.open();
-    hashed.await.unwrap();
+    first.await.unwrap();
     waiting.await.unwrap();
     app.try_login("jwt", EMAIL, PASSWORD).await.is(200);
     app.register("kay@camelot.bt").await;
@@ -138,20 +138,20 @@ async fn cut_connections_are_replaced_and_nobody_is_signed_out<D: Database>(app:
             202,
             400,
         ];
-        for index in 0..well.len() {
+        for (index, good) in well.into_iter().enumerate() {
             app.db.cut().await;
             // More often than the pool has connections, each of which may fail once.
             let mut answers = Vec::new();
             for _ in 0..12 {
                 let call = calls().into_iter().nth(index).unwrap();
                 let answer = call.await;
-                if answer.status != well[index] {
+                if answer.status != good {
                     let answer = answer.clone().refused(503, "SERVICE_UNAVAILABLE");
                     assert_eq!(answer.header("retry-after"), "1");
                 }
                 answers.push(answer.status);
             }
-            assert_eq!(answers.last(), Some(&well[index]), "{backend}: {answers:?}");
+            assert_eq!(answers.last(), Some(&good), "{backend}: {answers:?}");
         }
     }
 }

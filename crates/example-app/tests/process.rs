@@ -22,7 +22,7 @@ use uuid::Uuid;
 const EMAIL: &str = "arthur@camelot.bt";
 const PASSWORD: &str = "excalibur in the lake";
 /// For what the machine may be slow at, not for what must be quick.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_axum-users-example"));
