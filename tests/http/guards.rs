@@ -8,7 +8,7 @@ use axum_users::{
     guard::{Active, BackendNames, Guard, Via},
 };
 use serde_json::json;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::harness::{
     Answer, Api, App, BACKENDS, Call, Database, SqliteInMemory, Wiring, account::entity::Model, app,
@@ -242,6 +242,53 @@ async fn a_whole_router_is_protected_at_once() {
         "the handler takes what the guard has found"
     );
     app.get("/admin/nothing").await.is(404);
+}
+
+/// How many knights there are; the handler itself asks nobody who they are.
+#[utoipa::path(get, path = "/knights", responses((status = OK, body = String)))]
+async fn knights() -> &'static str {
+    "150"
+}
+
+/// Sends them all away.
+#[utoipa::path(post, path = "/knights", responses((status = OK, body = String)))]
+async fn dismiss() -> &'static str {
+    "0"
+}
+
+#[tokio::test]
+async fn handlers_without_a_user_in_their_signature_are_guarded_all_the_same() {
+    let app = wired(Wiring::usual().mount(|users| {
+        let by_cookie = users.guarded((Verified, Via::<Cookies>::new()), routes!(knights));
+        OpenApiRouter::new()
+            .routes(users.guarded(Superuser, routes!(knights, dismiss)))
+            .nest("/by-cookie", OpenApiRouter::new().routes(by_cookie))
+    }))
+    .await;
+    app.register("kay@camelot.bt").await;
+    app.set_verified("kay@camelot.bt").await;
+    app.superuser(EMAIL).await;
+    for (method, body) in [("GET", "150"), ("POST", "0")] {
+        let call = || app.call(method, "/knights");
+        call().await.refused(401, "UNAUTHORIZED").hides(body);
+        call().bearer("x").await.refused(401, "UNAUTHORIZED").hides(body);
+        for (backend, token) in app.login_everywhere("kay@camelot.bt").await {
+            call().by(&token).await.refused(403, "FORBIDDEN").hides(body);
+            let status = if backend.starts_with("cookie") { 200 } else { 401 };
+            app.get("/by-cookie/knights").by(&token).await.is(status);
+        }
+        for (backend, token) in app.login_everywhere(EMAIL).await {
+            let before = app.store.calls();
+            assert_eq!(call().by(&token).await.is(200).body, body, "{backend}");
+            assert_eq!(app.store.calls() - before, 1, "{backend}");
+        }
+    }
+    let (cookie, bearer) = (app.login("cookie", EMAIL).await, app.login("token", EMAIL).await);
+    let call = || app.post("/knights").cross_site();
+    call().by(&cookie).await.refused(403, "CROSS_ORIGIN_REQUEST");
+    call().by(&bearer).await.is(200);
+    app.set_active(EMAIL, false).await;
+    app.get("/knights").by(&bearer).await.refused(401, "UNAUTHORIZED");
 }
 
 #[derive(Clone)]

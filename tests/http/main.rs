@@ -6,13 +6,17 @@
 )]
 #![expect(clippy::future_not_send, reason = "a test stays on its thread")]
 
+mod cookies;
 mod cross_origin;
 mod errors;
 mod guards;
 mod harness;
+mod integer_keys;
 mod login;
 mod mail_tokens;
 mod openapi;
+mod outage;
+mod own_transport;
 mod personal_tokens;
 mod register;
 mod security_log;

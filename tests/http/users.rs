@@ -433,6 +433,39 @@ async fn password_and_address_change_only_with_the_present_password() {
 }
 
 #[tokio::test]
+async fn who_is_not_asked_for_a_password_deletes_the_account_without_a_body() {
+    let app = app().await;
+    let loose = app.rewired(Wiring::usual().manager(UserManager::insecure_no_current_password));
+    let operation = serde_json::to_value(&loose.api).unwrap()["paths"]["/users/me/delete"]["post"].take();
+    assert_eq!(operation.get("requestBody"), None);
+    assert_eq!(operation["responses"].get("400"), None);
+    assert_eq!(operation["responses"].get("422"), None);
+    for backend in BACKENDS {
+        for wrong_too in [false, true] {
+            app.register(EMAIL).await;
+            let session = app.login(backend, EMAIL).await;
+            let delete = |app: &App<_>| app.post("/users/me/delete").by(&session);
+            delete(&app)
+                .json(json!({}))
+                .await
+                .refused(400, "DELETE_USER_INVALID_CURRENT_PASSWORD");
+            let mut call = delete(&loose);
+            if wrong_too {
+                call = call.json(json!({"current_password": OTHER_PASSWORD}));
+            }
+            call.await.is(204);
+            assert_eq!(app.me(&session).await, 401, "{backend}");
+            delete(&loose).await.refused(401, "UNAUTHORIZED");
+        }
+    }
+    app.register(EMAIL).await;
+    let cookie = app.login("cookie", EMAIL).await;
+    let call = loose.post("/users/me/delete").by(&cookie).cross_site();
+    call.await.refused(403, "CROSS_ORIGIN_REQUEST");
+    assert_eq!(app.me(&cookie).await, 200);
+}
+
+#[tokio::test]
 async fn sessions_can_be_kept_over_a_new_password_by_name() {
     let app = app().await;
     let app = app.rewired(Wiring::usual().manager(UserManager::insecure_keep_sessions));

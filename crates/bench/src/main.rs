@@ -1,6 +1,6 @@
 //! Measures the example application on `PostgreSQL` beside a bare axum application that does the same essential work.
 //!
-//! See `docs/performance.md`.
+//! See the README beside it.
 
 mod database;
 mod floor;

@@ -140,7 +140,7 @@ impl<A: UserApi> UserManager<A> {
         self
     }
 
-    /// Lets users change e-mail and password without their present password.
+    /// Lets users change e-mail and password, and delete their account, without their present password.
     ///
     /// # Security
     /// Whoever holds a session for a moment owns the account for good (ASVS 5.0, 6.2.3). For clients of FastAPI-Users only.
@@ -185,7 +185,7 @@ impl<A: UserApi> UserManager<A> {
         Context::new(self.clock.now())
     }
 
-    /// Whether users show their present password before they change e-mail or password.
+    /// Whether users show their present password before they change e-mail or password, or delete their account.
     pub fn requires_current_password(&self) -> bool {
         self.require_current_password
     }

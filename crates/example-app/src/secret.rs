@@ -12,9 +12,13 @@ use crate::{Failed, settings::Settings};
 
 /// The secret that all others come from: the one that is set or, in a debug build, one that is made once and kept.
 pub(crate) fn root(settings: &Settings) -> Result<Secret, Failed> {
+    root_of(settings, cfg!(debug_assertions))
+}
+
+fn root_of(settings: &Settings, debug_build: bool) -> Result<Secret, Failed> {
     match &settings.auth_secret {
         Some(secret) => Ok(Secret::new(secret.as_str())),
-        None if cfg!(debug_assertions) => kept(&beside(&settings.database_url)),
+        None if debug_build => kept(&beside(&settings.database_url)),
         None => Err("AUTH_SECRET is required: set it to the output of `openssl rand -hex 32`".into()),
     }
 }
@@ -62,7 +66,46 @@ fn chance() -> Result<String, Failed> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    fn settings(secret: Option<&str>, database_url: &str) -> Settings {
+        let mut settings = Settings::parse_from(["example", "--database-url", database_url]);
+        settings.auth_secret = secret.map(str::to_owned);
+        settings
+    }
+
+    fn folder() -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("axum-users-example-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_release_build_makes_no_secret_of_its_own() {
+        let folder = folder();
+        let url = format!("sqlite://{}/app.sqlite", folder.display());
+        let refused = root_of(&settings(None, &url), false).unwrap_err().to_string();
+        assert!(refused.starts_with("AUTH_SECRET is required"), "{refused}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        let given = root_of(&settings(Some("of the owner"), &url), false).unwrap();
+        assert_eq!(given.expose(), b"of the owner");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_debug_build_makes_a_secret_once_and_keeps_it() {
+        let folder = folder();
+        let url = format!("sqlite://{}/app.sqlite", folder.display());
+        let made = root_of(&settings(None, &url), true).unwrap();
+        assert_eq!(made.expose().len(), 64);
+        let kept = root_of(&settings(None, &url), true).unwrap();
+        assert_eq!(kept.expose(), made.expose());
+        let given = root_of(&settings(Some("of the owner"), &url), true).unwrap();
+        assert_eq!(given.expose(), b"of the owner");
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn the_secret_lies_beside_the_file_of_the_database() {

@@ -27,6 +27,14 @@ const VALUE_TAKEN: ErrorDoc = ErrorDoc::coded(
 )
 .with_reason("nickname");
 
+/// What a hook answers is the application's own; the document cannot know its code.
+pub(crate) const DENIED: ErrorDoc = ErrorDoc::coded(
+    StatusCode::FORBIDDEN,
+    "DENIED_BY_APPLICATION",
+    "The application forbids it, with a code and a reason of its own in the place of these.",
+)
+.with_reason("Why, in words for people");
+
 fn coded(code: &'static str) -> Refusal {
     Refusal::coded(BAD, code)
 }
@@ -68,6 +76,7 @@ impl Refused for RegisterError {
         )
         .with_reason(TOO_SHORT),
         VALUE_TAKEN,
+        DENIED,
     ];
 
     fn refusal(self) -> Refusal {
@@ -99,11 +108,14 @@ pub(crate) const NOT_VERIFIED: ErrorDoc = ErrorDoc::coded(
 );
 
 impl Refused for LoginError {
-    const DOCS: &'static [ErrorDoc] = &[ErrorDoc::coded(
-        BAD,
-        "LOGIN_BAD_CREDENTIALS",
-        "No such user, a wrong password, or an inactive user.",
-    )];
+    const DOCS: &'static [ErrorDoc] = &[
+        ErrorDoc::coded(
+            BAD,
+            "LOGIN_BAD_CREDENTIALS",
+            "No such user, a wrong password, or an inactive user.",
+        ),
+        DENIED,
+    ];
 
     fn refusal(self) -> Refusal {
         match self {
@@ -200,10 +212,11 @@ pub(crate) const UPDATE_SELF: &[ErrorDoc] = &[
     INVALID_PASSWORD,
     INVALID_CURRENT_PASSWORD,
     VALUE_TAKEN,
+    DENIED,
 ];
 
 impl Refused for UpdateError {
-    const DOCS: &'static [ErrorDoc] = &[EMAIL_EXISTS, INVALID_PASSWORD, VALUE_TAKEN];
+    const DOCS: &'static [ErrorDoc] = &[EMAIL_EXISTS, INVALID_PASSWORD, VALUE_TAKEN, DENIED];
 
     fn refusal(self) -> Refusal {
         match self {
@@ -220,11 +233,14 @@ impl Refused for UpdateError {
 }
 
 impl Refused for DeleteError {
-    const DOCS: &'static [ErrorDoc] = &[ErrorDoc::coded(
-        BAD,
-        "DELETE_USER_INVALID_CURRENT_PASSWORD",
-        "`current_password` is missing or wrong.",
-    )];
+    const DOCS: &'static [ErrorDoc] = &[
+        DENIED,
+        ErrorDoc::coded(
+            BAD,
+            "DELETE_USER_INVALID_CURRENT_PASSWORD",
+            "`current_password` is missing or wrong.",
+        ),
+    ];
 
     fn refusal(self) -> Refusal {
         match self {

@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     mount::{guarded_route, read, ready, unsafe_route},
-    refused::{Refused, UPDATE_SELF},
+    refused::{DENIED, Refused, UPDATE_SELF},
 };
 
 /// Lets users see and change themselves, and superusers all others; to be mounted under `/users`, say.
@@ -72,15 +72,25 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
 }
 
 fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
-    let delete = Route::post("/me/delete", delete_me::<A, G>);
-    let route = guarded_route::<A, (Interactive, G)>(users, delete, "users:delete_current_user")
+    let asks = users.manager().requires_current_password();
+    let delete = if asks {
+        Route::post("/me/delete", delete_me::<A, G>)
+    } else {
+        Route::post("/me/delete", delete_me_unasked::<A, G>)
+    };
+    let mut route = guarded_route::<A, (Interactive, G)>(users, delete, "users:delete_current_user")
         .tag("users")
         .summary("Delete the current user")
         .description("Removes the user who is signed in, with all sessions. This cannot be undone.")
-        .accepts_fields::<CurrentPasswordRequest>()
-        .validates()
-        .fails_with(DeleteError::DOCS)
         .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
+    route = if asks {
+        route
+            .accepts_fields::<CurrentPasswordRequest>()
+            .validates()
+            .fails_with(DeleteError::DOCS)
+    } else {
+        route.fails_with(&[DENIED])
+    };
     unsafe_route(users, route)
 }
 
@@ -111,6 +121,7 @@ fn delete_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
     let route = by_id::<A, (Interactive, Superuser, G)>(users, delete, "users:delete_user")
         .summary("Delete a user")
         .description("Removes a user with all sessions, for superusers. This cannot be undone.")
+        .fails_with(&[DENIED])
         .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
     unsafe_route(users, route)
 }
@@ -175,6 +186,21 @@ async fn delete_me<A: UserApi, G: Guard<UserOf<A>>>(
     let deleted = users
         .manager()
         .delete_self(user.signed_in(), current_password, &context)
+        .await;
+    deleted.map_err(Refused::refusal)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the user who is signed in where no present password is asked for; a body is not read.
+async fn delete_me_unasked<A: UserApi, G: Guard<UserOf<A>>>(
+    State(users): State<AxumUsers<A>>,
+    user: CurrentUser<A, (Interactive, G)>,
+    RequestContext(context): RequestContext,
+) -> Result<StatusCode, Refusal> {
+    let context = context.with_actor(&user.id());
+    let deleted = users
+        .manager()
+        .delete_self(user.signed_in(), None, &context)
         .await;
     deleted.map_err(Refused::refusal)?;
     Ok(StatusCode::NO_CONTENT)

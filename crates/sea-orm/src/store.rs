@@ -591,6 +591,8 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     }
 }
 
+// The compiler is to speak of what cannot be written, not of a trait of SeaORM.
+#[diagnostic::do_not_recommend]
 impl<E: UserEntity, X: IntoActiveModel<E::ActiveModel>> Accepts<X> for SeaOrmUsers<E> {
     fn columns(value: X) -> E::ActiveModel {
         value.into_active_model()

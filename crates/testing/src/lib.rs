@@ -10,6 +10,7 @@ mod events;
 mod hasher;
 mod outbox;
 mod random;
+mod skipped;
 pub mod store_contract;
 
 pub use self::{
@@ -18,4 +19,5 @@ pub use self::{
     hasher::{fast_hasher, fast_hasher_settings},
     outbox::{OutboxReader, token_in},
     random::TestRandom,
+    skipped::{Skipped, in_ci},
 };

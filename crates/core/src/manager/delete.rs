@@ -6,7 +6,7 @@ use crate::{
 };
 
 impl<A: UserApi> UserManager<A> {
-    /// Removes a user as they ask themselves, by their present password.
+    /// Removes a user as they ask themselves, by their present password where [that is asked for](Self::requires_current_password).
     ///
     /// # Errors
     /// [`DeleteError`].
@@ -16,8 +16,10 @@ impl<A: UserApi> UserManager<A> {
         current_password: Option<Password>,
         context: &Context,
     ) -> Result<(), DeleteError> {
-        self.check_current_password(&current.user, current_password, context)
-            .await?;
+        if self.require_current_password {
+            self.check_current_password(&current.user, current_password, context)
+                .await?;
+        }
         self.delete(&current.user, context).await
     }
 

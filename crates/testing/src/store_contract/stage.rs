@@ -9,7 +9,7 @@ use axum_users_core::{
 };
 use tokio::sync::Barrier;
 
-use super::{StoreFixture, skip};
+use super::StoreFixture;
 
 /// A moment with milliseconds that a store must not drop.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -36,7 +36,7 @@ impl<'a, F: StoreFixture> Stage<'a, F> {
         match fixture.store().await {
             Ok(store) => Some(Self { fixture, store }),
             Err(skipped) => {
-                skip(&skipped);
+                skipped.report();
                 None
             }
         }

@@ -1,0 +1,100 @@
+// Follows the links of the mails in a real browser: confirms an address, sets a new password, and logs in with it.
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { chromium } from "playwright-core";
+
+const [address, mailbox] = process.argv.slice(2);
+const email = "galahad@example.com";
+
+async function post(path, body) {
+  const form = body instanceof URLSearchParams;
+  const headers = form ? {} : { "Content-Type": "application/json" };
+  const response = await fetch(address + path, { method: "POST", headers, body: form ? body : JSON.stringify(body) });
+  return { status: response.status, answer: await response.json() };
+}
+
+const login = (password) => post("/auth/jwt/login", new URLSearchParams({ username: email, password }));
+
+function expect(found, wanted, what) {
+  if (found !== wanted) throw new Error(`${what}: ${found} instead of ${wanted}`);
+}
+
+// Asks for a mail and takes the link out of it.
+async function link(path, page) {
+  const known = new Set(readdirSync(mailbox));
+  expect((await post(path, { email })).status, 202, path);
+  for (let tries = 0; tries < 200; tries++) {
+    const fresh = readdirSync(mailbox).filter((name) => name.endsWith(".eml") && !known.has(name));
+    for (const name of fresh) {
+      const text = plain(join(mailbox, name));
+      const found = text.match(new RegExp(`${address}/${page}#token=\\S+`));
+      if (text.includes(email) && found) return found[0];
+    }
+    await wait(50);
+  }
+  throw new Error(`no mail with a link to ${page}`);
+}
+
+// What a person reads of the mail.
+function plain(file) {
+  const read = "import email, sys; mail = email.message_from_file(open(sys.argv[1])); " +
+    "print(mail['to'], mail.get_payload(0).get_payload(decode=True).decode())";
+  return execFileSync("python3", ["-c", read, file], { encoding: "utf8" });
+}
+
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+  ],
+});
+try {
+  expect((await post("/auth/register", { email, password: "a sword in a stone" })).status, 201, "registration");
+  const page = await browser.newPage();
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  const status = page.locator("#status");
+  const bearer = async (password) => {
+    const { answer } = await login(password);
+    return { headers: { Authorization: `Bearer ${answer.access_token}` } };
+  };
+  const verified = async () => {
+    const me = await fetch(`${address}/users/me`, await bearer("a sword in a stone"));
+    return (await me.json()).is_verified;
+  };
+
+  await page.goto(await link("/auth/request-verify-token", "verify"));
+  await page.locator("form button").waitFor();
+  expect(page.url(), `${address}/verify`, "the token in the address bar");
+  expect(await verified(), false, "an address before the click");
+  await page.click("form button");
+  await status.filter({ hasText: "Your address is confirmed." }).waitFor();
+  expect(await verified(), true, "an address after the click");
+
+  const reset = await link("/auth/forgot-password", "reset-password");
+  await page.goto(reset);
+  await page.fill("#password", "short");
+  await page.click("form button");
+  await status.filter({ hasText: "Password should be at least 8 characters." }).waitFor();
+  faults.length = 0; // the browser reports the refusal as an error of its own
+  await page.fill("#password", "the holy grail itself");
+  await page.click("form button");
+  await status.filter({ hasText: "Your new password is set." }).waitFor();
+  expect(page.url(), `${address}/reset-password`, "the token in the address bar");
+  expect((await login("a sword in a stone")).status, 400, "the old password");
+  expect((await login("the holy grail itself")).status, 200, "the new password");
+  expect(faults.join("; "), "", "errors on the pages");
+
+  await page.goto("about:blank");
+  await page.goto(reset);
+  await page.fill("#password", "the holy grail again");
+  await page.click("form button");
+  await status.filter({ hasText: "This link is no longer good." }).waitFor();
+  console.log("confirmed an address and set a new password by the links of the mails");
+} finally {
+  await browser.close();
+}
