@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     Clock, Context, Failure, IdFor, InvalidPassword, Message, MessageKind, Password, PasswordHasher,
     PasswordOwner, Random, Secrets, SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom,
-    User, UserApi, UserHooks, UserOf, UserStore, normalize_email,
+    User, UserApi, UserHooks, UserOf, UserStore,
     token::{MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
 };
 
@@ -287,10 +287,9 @@ enum TokenOwner<U> {
 /// What tokens of `user` are bound to, were the address `verified`.
 fn with_facts<U: User, R>(user: &U, verified: bool, use_facts: impl FnOnce(&TokenFacts<'_>) -> R) -> R {
     let subject = user.id().to_string();
-    let key = normalize_email(user.email());
     use_facts(&TokenFacts {
         subject: &subject,
-        email_key: key.as_ref().map_or(user.email(), |key| key.as_str()),
+        email: user.email(),
         password_hash: user.hashed_password(),
         verified,
     })

@@ -1,9 +1,9 @@
 //! Changing users.
 
 use crate::{
-    Applied, Change, Context, EndSessions, Failure, IdFor, Password, PasswordHash, PasswordOwner,
+    Applied, Change, Context, EmailAddress, EndSessions, Failure, IdFor, Password, PasswordHash, PasswordOwner,
     SecurityEvent, SignedIn, StoreError, TokenDigest, UpdateError, UpdateUser, Updated, User, UserApi,
-    UserHooks, UserManager, UserOf, UserPatch, UserStore, Verdict, normalize_email,
+    UserHooks, UserManager, UserOf, UserPatch, UserStore, Verdict,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -39,7 +39,7 @@ impl<A: UserApi> UserManager<A> {
             || patch
                 .email
                 .as_ref()
-                .is_some_and(|new| !is_key_of(new.key(), user));
+                .is_some_and(|new| moves_mail(new, user));
         let mut checked = None;
         if self.require_current_password && sensitive {
             checked = Some(
@@ -109,8 +109,8 @@ impl<A: UserApi> UserManager<A> {
         if let Some(email) = patch.email
             && email.as_str() != user.email()
         {
-            change.expect.email = normalize_email(user.email()).ok();
-            if !is_key_of(email.key(), user) {
+            change.expect.email_of(user);
+            if moves_mail(&email, user) {
                 updated.email = true;
                 change.set.is_verified = Some(false);
             }
@@ -118,7 +118,7 @@ impl<A: UserApi> UserManager<A> {
         }
         if patch.is_verified == Some(true) {
             // It is the address that was seen which is confirmed, not one that took its place meanwhile.
-            change.expect.email = normalize_email(user.email()).ok();
+            change.expect.email_of(user);
         }
         change.set.is_verified = patch.is_verified.or(change.set.is_verified);
         change.set.is_active = patch.is_active;
@@ -239,6 +239,8 @@ impl From<CurrentPasswordError> for UpdateError {
     }
 }
 
-fn is_key_of<U: User>(key: &crate::EmailKey, user: &U) -> bool {
-    normalize_email(user.email()).as_ref() == Ok(key)
+/// Whether mail may go elsewhere with the new address. Addresses of one normal form are one account, and yet `k` and its
+/// full-width twin may be two mailboxes; no mail server tells the case of ASCII letters apart.
+fn moves_mail<U: User>(new: &EmailAddress, user: &U) -> bool {
+    !new.as_str().eq_ignore_ascii_case(user.email())
 }

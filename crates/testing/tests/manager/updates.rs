@@ -6,9 +6,10 @@ use axum_users_core::{
     Claim, Epoch, Failure, MemoryUser, MessageKind, NewToken, OpaqueClaim, SessionStore, TokenDigest,
     UpdateError, UserQuery, UserStore,
 };
+use axum_users_testing::captured_events;
 use serde_json::{Value, json};
 
-use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, signed_in};
+use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, password, signed_in};
 
 impl Stage {
     async fn update_self(&self, user: &MemoryUser, new: Value) -> Result<MemoryUser, UpdateError> {
@@ -57,7 +58,7 @@ async fn users_change_their_address_by_their_password_and_it_is_unconfirmed_then
 }
 
 #[tokio::test]
-async fn another_spelling_of_the_address_needs_no_password_and_stays_confirmed() {
+async fn another_case_of_ascii_letters_in_the_address_needs_no_password_and_stays_confirmed() {
     let stage = Stage::new();
     let ada = stage
         .user_with(ADA, |change| change.set.is_verified = Some(true))
@@ -70,6 +71,65 @@ async fn another_spelling_of_the_address_needs_no_password_and_stays_confirmed()
         (after.email.as_str(), after.is_verified),
         ("ADA@example.com", true)
     );
+}
+
+/// Spellings of `kay@example.com` with the same normal form, to which a mail server may deliver elsewhere: full-width,
+/// the Kelvin sign.
+const TWINS: [&str; 2] = ["\u{ff4b}ay@example.com", "\u{212a}ay@example.com"];
+
+#[tokio::test]
+async fn address_of_the_same_normal_form_is_a_new_one_where_mail_may_go_elsewhere() {
+    for twin in TWINS {
+        let stage = Stage::new();
+        let kay = stage
+            .user_with("kay@example.com", |change| change.set.is_verified = Some(true))
+            .await;
+        let events = captured_events();
+        let refused = stage.update_self(&kay, json!({ "email": twin })).await;
+        assert!(
+            matches!(refused, Err(UpdateError::InvalidCurrentPassword)),
+            "{twin}"
+        );
+        assert_eq!(stage.now(&kay).await.user, kay);
+        let new = json!({ "email": twin, "current_password": PASSWORD });
+        let after = stage.update_self(&kay, new).await.unwrap();
+        assert_eq!((after.email.as_str(), after.is_verified), (twin, false));
+        assert_eq!(events.security(), ["current_password_refused", "email_changed"]);
+    }
+}
+
+#[tokio::test]
+async fn superuser_who_moves_the_mail_within_one_normal_form_unconfirms_the_address() {
+    for twin in TWINS {
+        let stage = Stage::new();
+        let kay = stage
+            .user_with("kay@example.com", |change| change.set.is_verified = Some(true))
+            .await;
+        let after = stage.update(&kay, json!({ "email": twin })).await.unwrap();
+        assert!(!after.is_verified, "{twin}");
+    }
+}
+
+#[tokio::test]
+async fn mailed_tokens_die_where_mail_goes_elsewhere_though_the_normal_form_stays() {
+    for twin in TWINS {
+        let stage = Stage::new();
+        let kay = stage.user("kay@example.com").await;
+        let verify = stage.verify_token("kay@example.com").await;
+        let reset = stage.reset_token("kay@example.com").await;
+        let new = json!({ "email": twin, "current_password": PASSWORD });
+        stage.update_self(&kay, new).await.unwrap();
+        let context = stage.context();
+        stage.manager.verify(&verify, &context).await.unwrap_err();
+        let new = password(NEW_PASSWORD);
+        stage
+            .manager
+            .reset_password(&reset, new, &context)
+            .await
+            .unwrap_err();
+        assert!(!stage.now(&kay).await.is_verified, "{twin}");
+        assert!(stage.lets_in("kay@example.com", PASSWORD).await, "{twin}");
+    }
 }
 
 #[tokio::test]
