@@ -67,7 +67,7 @@ impl<A: UserApi> UserManager<A> {
     /// Manages the users of `store`, with the safe settings.
     ///
     /// # Errors
-    /// [`SetupError`] where the threads that hash passwords cannot be started.
+    /// [`SetupError`] where the secrets cannot sign tokens.
     pub fn new(store: A::Store, hooks: A::Hooks, secrets: &Secrets) -> Result<Self, SetupError> {
         let hasher = PasswordHasher::shared().map_err(|error| SetupError::Invalid(error.to_string()))?;
         Ok(Self {
@@ -84,7 +84,8 @@ impl<A: UserApi> UserManager<A> {
         })
     }
 
-    /// Hashes passwords on `hasher` instead of the pool that all families of the process share.
+    /// Hashes passwords on `hasher` instead of the pool that all families of the process share, whose threads are then never
+    /// started.
     #[must_use]
     pub fn with_hasher(mut self, hasher: PasswordHasher) -> Self {
         self.hasher = hasher;
