@@ -27,7 +27,7 @@ pub use self::{
     body::{FieldError, RequestBody},
     clock::{Clock, Random, RandomError, SystemClock, SystemRandom, Timestamp},
     context::Context,
-    email::{EmailAddress, EmailError, EmailKey, normalize_email},
+    email::{EmailAddress, EmailError, EmailKey, normalize_email, normalize_email_prefix},
     error::{
         DeleteError, Failure, LoginError, RegisterError, RequestError, ResetPasswordError, UpdateError,
         VerifyError,
@@ -52,7 +52,8 @@ pub use self::{
     session::{Claim, EndSessions, NewToken, OpaqueClaim, Session, SignedIn, Subject, TokenDigest},
     store::{
         Accepts, Applied, Change, Compose, Expected, IdOf, Inserted, Leased, ListUsers, NewUser, Outbox,
-        OwnConflict, OwnRule, SessionStore, SetupError, StoreError, TokenStored, UserQuery, UserStore,
+        OwnConflict, OwnRule, Removed, SessionStore, SetupError, StoreError, TokenStored, UserQuery,
+        UserStore,
     },
     token::{IssueError, MailToken, OneTimeTokens, ReadToken, TokenFacts, TokenLifetimeError, TokenPurpose},
     user::{Epoch, Stored, User, UserChanges, UserId},

@@ -156,7 +156,8 @@ impl Expected {
     /// Expects that mail to the user still goes where it goes now.
     ///
     /// # Security
-    /// The normal form alone would not do: it folds letters that a mail server may tell apart, such as `k` and `\u{212a}`.
+    /// The normal form alone would not do: it folds letters that a mail server may tell apart, such as `k` and its
+    /// full-width twin.
     pub fn email_of<U: User>(&mut self, user: &U) {
         self.email = Some(user.email().to_owned());
     }
@@ -236,6 +237,18 @@ pub enum Applied<U> {
     Missing,
 }
 
+/// How a removal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Removed {
+    /// The user is gone, with all sessions.
+    Removed,
+    /// Rows of the application refer to the user and hold on to them; nothing was removed.
+    InUse,
+    /// There is no such user.
+    Missing,
+}
+
 /// Writes the mails that go with a user who has just been stored, inside the store's transaction.
 pub type Compose<'a, U> = &'a (dyn Fn(&U) -> Vec<Message> + Send + Sync);
 
@@ -292,8 +305,8 @@ pub trait UserStore: Clone + Send + Sync + 'static {
         change: Change<Self::Columns>,
     ) -> impl Future<Output = Result<Applied<Self::User>, StoreError>> + Send;
 
-    /// Removes a user with all sessions; false if there was none.
-    fn delete(&self, id: &IdOf<Self>) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Removes a user with all sessions.
+    fn delete(&self, id: &IdOf<Self>) -> impl Future<Output = Result<Removed, StoreError>> + Send;
 
     /// Turns what a token claims into the user it belongs to, if all it claims still holds at `now`.
     ///
@@ -478,6 +491,9 @@ pub trait Outbox: UserStore {
 
     /// Notes that sending failed; the message is due again at `at`.
     fn retry(&self, id: i64, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives a leased message back untried; it is due again at `at`, and the lease does not count as an attempt.
+    fn release(&self, id: i64, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Gives a message up, and erases it.
     fn give_up(&self, id: i64, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -34,6 +34,7 @@ pub(crate) struct Statements {
     pub(crate) lease: String,
     pub(crate) finish: String,
     pub(crate) retry: String,
+    pub(crate) release: String,
     pub(crate) outbox: String,
 }
 
@@ -158,6 +159,10 @@ impl Statements {
                 i64::MAX
             ),
             retry: format!("UPDATE {outbox} SET due_at = ? WHERE id = ? AND done_at IS NULL"),
+            release: format!(
+                "UPDATE {outbox} SET due_at = ?, attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END \
+                 WHERE id = ? AND done_at IS NULL"
+            ),
             outbox,
         };
         if backend == DbBackend::Postgres {
@@ -168,7 +173,7 @@ impl Statements {
         all
     }
 
-    fn texts(&mut self) -> [&mut String; 20] {
+    fn texts(&mut self) -> [&mut String; 21] {
         [
             &mut self.lock,
             &mut self.find,
@@ -190,6 +195,7 @@ impl Statements {
             &mut self.lease,
             &mut self.finish,
             &mut self.retry,
+            &mut self.release,
         ]
     }
 

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use axum_users_core::{
-    Change, Claim, EndSessions, Epoch, NewToken, OpaqueClaim, SessionStore, TokenDigest, TokenStored, User,
-    UserStore,
+    Change, Claim, EndSessions, Epoch, NewToken, OpaqueClaim, Removed, SessionStore, TokenDigest,
+    TokenStored, User, UserStore,
 };
 
 use super::{
@@ -480,7 +480,8 @@ pub async fn tokens_stored_while_their_user_is_deleted_are_dead<F: StoreFixture>
             let digest = TokenDigest::of(&format!("{round} {n}"));
             async move {
                 if n == 0 {
-                    assert!(store.delete(&id).await.expect("delete"));
+                    let gone = store.delete(&id).await.expect("delete");
+                    assert_eq!(gone, Removed::Removed);
                 } else {
                     let token = NewToken::new(id, BACKEND, digest, Epoch(0), NOW);
                     store.insert_token(token).await.expect("insert_token");

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Applied, Change, Claim, EmailAddress, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, MessageKind,
-    NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, SessionStore, Stored, Subject, Timestamp,
+    NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, Removed, SessionStore, Stored, Subject, Timestamp,
     TokenDigest, TokenStored, User, UserStore, normalize_email,
 };
 use tokio::sync::Barrier;
@@ -98,7 +98,7 @@ impl<'a, F: StoreFixture> Stage<'a, F> {
     }
 
     pub(super) async fn delete(&self, id: &KeyOf<F>) -> bool {
-        self.store.delete(id).await.expect("delete")
+        self.store.delete(id).await.expect("delete") == Removed::Removed
     }
 
     /// Stores a token at an epoch, without expiry.
