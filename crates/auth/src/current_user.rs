@@ -73,7 +73,7 @@ impl<A: UserApi, G: Guard<UserOf<A>>> CurrentUser<A, G> {
         };
         if let Some(backend) = users.backends().get(known.backend) {
             let context = users.context(parts);
-            users.check_origin(backend, &parts.method, &parts.headers, &context)?;
+            users.check_origin(backend, parts, &context)?;
         }
         G::check(&known.signed_in)?;
         Ok(Self {
