@@ -282,8 +282,6 @@ async fn apply(tx: &DatabaseTransaction, list: Vec<Box<dyn MigrationTrait>>) -> 
 
 #[cfg(all(test, feature = "postgres", feature = "mysql"))]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot set up its database fails")]
-
     use axum_users_sea_orm::connect;
 
     use super::*;

@@ -44,10 +44,6 @@ pub enum SameSite {
 /// assert_eq!(CookieTransport::new("session").path("/app").wire_name(), "__Secure-session");
 /// ```
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the attributes of a cookie are independent switches"
-)]
 pub struct CookieTransport {
     name: String,
     exact_name: bool,
