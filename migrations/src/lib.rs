@@ -8,6 +8,6 @@ mod sql;
 pub use self::{
     columns::{email_key_type, user_columns},
     migration::{HISTORY, Migrations, Migrator},
-    run::{MigrateError, State, Status, migrate, up},
+    run::{MigrateError, OwnMigrations, State, Status, migrate, up, up_with},
     sql::{tables, users_table},
 };

@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use axum_users_sea_orm::{Tables, UserEntity, users};
+use axum_users_sea_orm::{__private::check_key, Tables, UserEntity, users};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, DynIden,
     sea_query::{Alias, IntoIden},
@@ -141,6 +141,9 @@ impl<E> MigrationName for OwnTables<E> {
 #[async_trait]
 impl<E: UserEntity> MigrationTrait for OwnTables<E> {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        check_key::<E>(manager.get_connection())
+            .await
+            .map_err(|err| DbErr::Migration(err.to_string()))?;
         run(manager, tables::<E>(manager.get_database_backend())).await
     }
 

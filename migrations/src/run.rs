@@ -1,9 +1,9 @@
 //! Running migrations, by one process at a time.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, future::Future, pin::Pin, time::Duration};
 
 use axum_users_core::{Clock as _, SystemClock};
-use axum_users_sea_orm::UserEntity;
+use axum_users_sea_orm::{__private::is_busy, UserEntity};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait,
@@ -12,14 +12,14 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait as _, SchemaManager};
 
 use crate::migration::{HISTORY, Migrations, Migrator};
 
-/// Seconds for which a process waits for another one that is migrating.
-const PATIENCE: i32 = 60;
+/// How long a process waits for another one that is migrating.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The tables could not be made.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MigrateError {
-    /// Another process has been migrating for a minute.
+    /// Another process has been migrating for longer than this one waits: a minute, on `SQLite` the busy timeout of the pool.
     Busy,
     /// The database refused a statement, or is not reachable.
     Database(DbErr),
@@ -45,9 +45,16 @@ impl std::error::Error for MigrateError {
 
 impl From<DbErr> for MigrateError {
     fn from(err: DbErr) -> Self {
-        Self::Database(err)
+        if is_busy(&err) {
+            Self::Busy
+        } else {
+            Self::Database(err)
+        }
     }
 }
+
+/// What [`up_with`] is given: migrations or statements of the application's own.
+pub type OwnMigrations<'a> = Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
 
 /// Whether a migration ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +84,32 @@ pub struct Status {
 /// [`MigrateError`]. On `PostgreSQL` and `SQLite` nothing has changed then; `MariaDB` and `MySQL` may keep tables that were
 /// made before the error, which the next run accepts.
 pub async fn up<E: UserEntity>(db: &DatabaseConnection) -> Result<usize, MigrateError> {
-    run(db, Migrations::<E>::new().list()).await
+    run(db, |_| Box::pin(async { Ok(()) }), Migrations::<E>::new().list()).await
+}
+
+/// Runs migrations of the application's own, which make the table of `E` say, and then does what [`up`] does; all under one
+/// lock.
+///
+/// What `own` does must be fit to be done again, as a migrator is and `CREATE TABLE IF NOT EXISTS`: it runs at each call.
+///
+/// ```
+/// use axum_users_migrations::{MigrateError, up_with};
+/// use axum_users_sea_orm::UserEntity;
+/// use sea_orm::DatabaseConnection;
+/// use sea_orm_migration::MigratorTrait;
+///
+/// async fn migrate<E: UserEntity, M: MigratorTrait>(db: &DatabaseConnection) -> Result<usize, MigrateError> {
+///     up_with::<E>(db, |tx| Box::pin(M::up(tx, None))).await
+/// }
+/// ```
+///
+/// # Errors
+/// Like [`up`], and where `own` fails.
+pub async fn up_with<E: UserEntity>(
+    db: &DatabaseConnection,
+    own: impl for<'a> FnOnce(&'a DatabaseTransaction) -> OwnMigrations<'a> + Send,
+) -> Result<usize, MigrateError> {
+    run(db, own, Migrations::<E>::new().list()).await
 }
 
 /// Makes the table of the ready-made users and those beside it; else like [`up`].
@@ -85,7 +117,7 @@ pub async fn up<E: UserEntity>(db: &DatabaseConnection) -> Result<usize, Migrate
 /// # Errors
 /// Like [`up`].
 pub async fn migrate(db: &DatabaseConnection) -> Result<usize, MigrateError> {
-    run(db, Migrator::migrations()).await
+    run(db, |_| Box::pin(async { Ok(()) }), Migrator::migrations()).await
 }
 
 impl<E: UserEntity> Migrations<E> {
@@ -131,7 +163,11 @@ async fn status(
         .collect())
 }
 
-async fn run(db: &DatabaseConnection, list: Vec<Box<dyn MigrationTrait>>) -> Result<usize, MigrateError> {
+async fn run(
+    db: &DatabaseConnection,
+    own: impl for<'a> FnOnce(&'a DatabaseTransaction) -> OwnMigrations<'a> + Send,
+    list: Vec<Box<dyn MigrationTrait>>,
+) -> Result<usize, MigrateError> {
     let mut options = TransactionOptions::default();
     if db.get_database_backend() == DbBackend::Sqlite {
         options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
@@ -139,9 +175,12 @@ async fn run(db: &DatabaseConnection, list: Vec<Box<dyn MigrationTrait>>) -> Res
     // On MariaDB the transaction ends with the first table that is made; it still holds on to the connection, which the lock
     // belongs to.
     let tx = db.begin_with_options(options).await?;
-    let ran = match lock(&tx).await {
+    let ran = match lock(&tx, PATIENCE).await {
         Ok(()) => {
-            let ran = apply(&tx, list).await;
+            let ran = match own(&tx).await {
+                Ok(()) => apply(&tx, list).await,
+                Err(err) => Err(err.into()),
+            };
             unlock(&tx).await;
             ran
         }
@@ -159,10 +198,10 @@ async fn run(db: &DatabaseConnection, list: Vec<Box<dyn MigrationTrait>>) -> Res
     }
 }
 
-async fn lock(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
+async fn lock(tx: &DatabaseTransaction, patience: Duration) -> Result<(), MigrateError> {
     match tx.get_database_backend() {
         DbBackend::Postgres => {
-            let wait = format!("SET LOCAL lock_timeout = '{PATIENCE}s'");
+            let wait = format!("SET LOCAL lock_timeout = '{}ms'", patience.as_millis());
             tx.execute_unprepared(&wait).await?;
             // 0x6178757365727300 is "axusers".
             tx.execute_unprepared("SELECT pg_advisory_xact_lock(7023492757367976704)")
@@ -170,7 +209,10 @@ async fn lock(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
             Ok(())
         }
         DbBackend::MySql => {
-            let sql = format!("SELECT CAST(GET_LOCK({MYSQL_LOCK}, {PATIENCE}) AS SIGNED)");
+            let sql = format!(
+                "SELECT CAST(GET_LOCK({MYSQL_LOCK}, {}) AS SIGNED)",
+                patience.as_secs()
+            );
             let row = tx
                 .query_one_raw(Statement::from_string(DbBackend::MySql, sql))
                 .await?;
@@ -236,4 +278,38 @@ async fn apply(tx: &DatabaseTransaction, list: Vec<Box<dyn MigrationTrait>>) -> 
         ran += 1;
     }
     Ok(ran)
+}
+
+#[cfg(all(test, feature = "postgres", feature = "mysql"))]
+mod tests {
+    use axum_users_sea_orm::connect;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_that_another_process_keeps_is_busy() {
+        for url in [
+            "postgres://postgres@127.0.0.1:5432/postgres",
+            "mysql://root@127.0.0.1:3306/mysql",
+        ] {
+            let db = match connect(url).await {
+                Ok(db) => db,
+                Err(err) => {
+                    assert!(std::env::var_os("CI").is_none(), "{url} is not there: {err}");
+                    eprintln!("SKIPPED: {url} is not there");
+                    continue;
+                }
+            };
+            let (first, second) = (db.begin().await.unwrap(), db.begin().await.unwrap());
+            lock(&first, PATIENCE).await.unwrap();
+            let late = lock(&second, Duration::from_millis(20)).await;
+            assert!(matches!(late, Err(MigrateError::Busy)), "{late:?}");
+            unlock(&first).await;
+            first.rollback().await.unwrap();
+            second.rollback().await.unwrap();
+            lock(&db.begin().await.unwrap(), Duration::from_millis(20))
+                .await
+                .unwrap();
+        }
+    }
 }

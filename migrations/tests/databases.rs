@@ -15,10 +15,10 @@ use std::{
 use axum_users_core::{
     Accepts, Applied, Change, Claim, EmailAddress, EndSessions, Epoch, Inserted, LimitPolicy, ListUsers,
     Message, MessageKind, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, OwnConflict,
-    OwnRule, PasswordHash, PersonalTokenStore, Purged, Session, SessionStore, SetupError, Subject, Timestamp,
-    TokenDigest, TokenLimit, TokenStored, TokenUse, User, UserQuery, UserStore, normalize_email,
+    OwnRule, PasswordHash, PersonalTokenStore, Purged, Removed, Session, SessionStore, SetupError, Subject,
+    Timestamp, TokenDigest, TokenLimit, TokenStored, TokenUse, User, UserQuery, UserStore, normalize_email,
 };
-use axum_users_migrations::{Migrations, Migrator, State, migrate, up, user_columns};
+use axum_users_migrations::{MigrateError, Migrations, Migrator, State, migrate, up, up_with, user_columns};
 use axum_users_sea_orm::{SeaOrmUsers, UserEntity, connect, users};
 use axum_users_testing::Skipped;
 use sea_orm::{
@@ -357,8 +357,8 @@ where
     let signed_in = users.resolve(&backup, at(2)).await.unwrap().unwrap();
     assert!(signed_in.user.id() == id && signed_in.session.epoch == Epoch(1));
 
-    assert!(users.delete(&id).await.unwrap());
-    assert!(!users.delete(&id).await.unwrap());
+    assert_eq!(users.delete(&id).await.unwrap(), Removed::Removed);
+    assert_eq!(users.delete(&id).await.unwrap(), Removed::Missing);
     assert!(users.resolve(&backup, at(2)).await.unwrap().is_none());
     assert!(users.find(&id).await.unwrap().is_none());
     assert!(matches!(
@@ -479,6 +479,118 @@ async fn refused_values_of_own_columns_are_told_apart() {
         let expected = OwnConflict::new(OwnRule::Invalid, Some("order".to_owned()));
         assert!(matches!(none, Inserted::OwnConflict(conflict) if conflict == expected));
         assert!(users.find_by_login("c@example.com").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_the_table_has_no_room_for_is_refused_as_the_value_of_email() {
+    everywhere(|backend, db, _, base| async move {
+        let (narrow, long) = match backend {
+            DbBackend::Postgres => (
+                "ALTER TABLE account ALTER COLUMN email TYPE varchar(20)",
+                "long.enough.for.all@example.com",
+            ),
+            // The address fits into it, its letters do not.
+            DbBackend::MySql => (
+                "ALTER TABLE account MODIFY email varchar(320) CHARACTER SET latin1 NOT NULL",
+                "\u{438}\u{432}\u{430}\u{43d}@example.com",
+            ),
+            _ => return,
+        };
+        let users = base.accounts().await;
+        let user = created(&users, new_account("a@example.com", None)).await;
+        db.execute_unprepared(narrow).await.unwrap();
+        let expected = if backend == DbBackend::MySql {
+            OwnConflict::new(OwnRule::Invalid, Some("email".to_owned()))
+        } else {
+            // PostgreSQL does not name the column of a text that is too long.
+            OwnConflict::new(OwnRule::Invalid, None)
+        };
+        let refused = users
+            .insert(new_account(long, None), &|_| Vec::new())
+            .await
+            .unwrap();
+        assert!(
+            matches!(&refused, Inserted::OwnConflict(conflict) if *conflict == expected),
+            "{refused:?}"
+        );
+        let mut moved = change(2);
+        moved.set.email = Some(email(long));
+        let refused = users.update(&user.id, moved).await.unwrap();
+        assert!(
+            matches!(&refused, Applied::OwnConflict(conflict) if *conflict == expected),
+            "{refused:?}"
+        );
+        if backend == DbBackend::MySql {
+            db.execute_unprepared("ALTER TABLE account MODIFY email varchar(20) NOT NULL")
+                .await
+                .unwrap();
+            let long = new_account("long.enough.for.all@example.com", None);
+            let refused = users.insert(long, &|_| Vec::new()).await.unwrap();
+            assert!(matches!(&refused, Inserted::OwnConflict(conflict) if *conflict == expected));
+        } else {
+            // What it does name is a column that must not be null.
+            db.execute_unprepared(
+                "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE not_null_violation \
+                 USING COLUMN = 'email_key', TABLE = 'account'; END $$ LANGUAGE plpgsql",
+            )
+            .await
+            .unwrap();
+            db.execute_unprepared(
+                "CREATE TRIGGER refuse BEFORE INSERT ON account FOR EACH ROW EXECUTE FUNCTION refuse()",
+            )
+            .await
+            .unwrap();
+            let expected = OwnConflict::new(OwnRule::Invalid, Some("email".to_owned()));
+            let refused = users
+                .insert(new_account("b@example.com", None), &|_| Vec::new())
+                .await
+                .unwrap();
+            assert!(matches!(&refused, Inserted::OwnConflict(conflict) if *conflict == expected));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_user_to_whom_rows_of_the_application_refer_is_in_use() {
+    everywhere(|backend, db, _, base| async move {
+        let users = base.accounts().await;
+        let id = created(&users, new_account("a@example.com", None)).await.id;
+        let token = NewToken::new(id, "db", TokenDigest::of("token"), Epoch(0), at(1));
+        users.insert_token(token).await.unwrap();
+        let uuid = match backend {
+            DbBackend::Postgres => "uuid",
+            DbBackend::MySql => "binary(16)",
+            _ => "blob",
+        };
+        let rules: &[&str] = match backend {
+            DbBackend::MySql => &["", "ON DELETE RESTRICT"],
+            _ => &["", "ON DELETE RESTRICT", "DEFERRABLE INITIALLY DEFERRED"],
+        };
+        for rule in rules {
+            let table = format!(
+                "CREATE TABLE invoice (owner {uuid} NOT NULL, \
+                 CONSTRAINT invoice_owner FOREIGN KEY (owner) REFERENCES account (id) {rule})"
+            );
+            db.execute_unprepared(&table).await.unwrap();
+            db.execute_unprepared("INSERT INTO invoice (owner) SELECT id FROM account")
+                .await
+                .unwrap();
+            assert_eq!(
+                users.delete(&id).await.unwrap(),
+                Removed::InUse,
+                "{backend:?} {rule}"
+            );
+            let claim = Claim::Digest(OpaqueClaim::new(TokenDigest::of("token"), "db"));
+            assert!(
+                users.resolve(&claim, at(2)).await.unwrap().is_some(),
+                "sessions stay"
+            );
+            db.execute_unprepared("DROP TABLE invoice").await.unwrap();
+        }
+        assert_eq!(users.delete(&id).await.unwrap(), Removed::Removed);
     })
     .await;
 }
@@ -611,7 +723,12 @@ async fn first_ends_of_sessions_of_many_users_do_not_block_each_other() {
                 users.delete(&id).await.unwrap()
             })
         });
-        assert!(joined(tasks.collect()).await.into_iter().all(|gone| gone));
+        assert!(
+            joined(tasks.collect())
+                .await
+                .into_iter()
+                .all(|gone| gone == Removed::Removed)
+        );
     })
     .await;
 }
@@ -1208,6 +1325,70 @@ async fn what_the_program_prints_runs_and_is_what_it_makes_itself() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_start_at_once_make_the_table_of_the_application_once() {
+    everywhere(|_, db, url, _| async move {
+        let tasks = (0..4).map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move {
+                let db = connect(&url).await.unwrap();
+                let ran = up_with::<account::Entity>(&db, |tx| Box::pin(OwnMigrator::up(tx, None)))
+                    .await
+                    .unwrap();
+                db.close().await.unwrap();
+                ran
+            })
+        });
+        let ran = joined(tasks.collect()).await;
+        assert_eq!(ran.iter().sum::<usize>(), 1, "{ran:?}");
+        let users = SeaOrmUsers::<account::Entity>::new(db.clone());
+        users.check().await.unwrap();
+        created(&users, new_account("a@example.com", None)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_statement_of_the_application_that_fails_leaves_nothing_behind() {
+    everywhere(|backend, db, _, _| async move {
+        let failed = up_with::<account::Entity>(&db, |tx| {
+            Box::pin(async move {
+                account_table(tx).await;
+                tx.execute_unprepared("INSERT INTO nowhere VALUES (1)").await?;
+                Ok(())
+            })
+        });
+        assert!(matches!(failed.await, Err(MigrateError::Database(_))));
+        if backend != DbBackend::MySql {
+            account_table(&db).await;
+        }
+        // The lock is free again.
+        assert_eq!(up::<account::Entity>(&db).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_another_process_writes_to_is_busy() {
+    let base = Base::new(DbBackend::Sqlite).await.unwrap();
+    let waits_for_nobody = connect_alone(&base.url).await;
+    waits_for_nobody
+        .execute_unprepared("PRAGMA busy_timeout = 0")
+        .await
+        .unwrap();
+    let writing = base.db.begin().await.unwrap();
+    writing
+        .execute_unprepared("CREATE TABLE other (id integer)")
+        .await
+        .unwrap();
+    let late = migrate(&waits_for_nobody).await;
+    assert!(matches!(late, Err(MigrateError::Busy)), "{late:?}");
+    writing.rollback().await.unwrap();
+    assert_eq!(migrate(&waits_for_nobody).await.unwrap(), 2);
+    waits_for_nobody.close().await.unwrap();
+    base.drop().await;
+}
+
 struct AccountTable;
 
 impl MigrationName for AccountTable {
@@ -1225,6 +1406,15 @@ impl MigrationTrait for AccountTable {
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
         account_table(manager.get_connection()).await;
         Ok(())
+    }
+}
+
+/// What an application has that leaves the rest to `up_with`.
+struct OwnMigrator;
+
+impl MigratorTrait for OwnMigrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(AccountTable)]
     }
 }
 
@@ -1350,6 +1540,45 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
             db.execute_unprepared(row).await.unwrap();
             let text = refused().await;
             assert!(text.contains("holds UUIDs as text"), "{text}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_kept_as_text_is_refused_before_the_tables_beside_it_are_made() {
+    everywhere(|backend, db, _, _| async move {
+        if backend == DbBackend::Sqlite {
+            return;
+        }
+        let order = if backend == DbBackend::MySql {
+            "`order`"
+        } else {
+            "\"order\""
+        };
+        db.execute_unprepared(&format!(
+            "CREATE TABLE account (id CHAR(36) PRIMARY KEY, email varchar(320), email_key varchar(320) UNIQUE, \
+             hashed_password text, is_active boolean, is_verified boolean, is_superuser boolean, \
+             nick varchar(8), {order} integer)"
+        ))
+        .await
+        .unwrap();
+        let what = "column `id` of table `account` holds UUIDs as char";
+        let refused = SeaOrmUsers::<account::Entity>::new(db.clone()).check().await;
+        assert!(
+            matches!(&refused, Err(SetupError::Invalid(text)) if text.starts_with(what)),
+            "{refused:?}"
+        );
+        for refused in [
+            up::<account::Entity>(&db).await.unwrap_err(),
+            up_with::<account::Entity>(&db, |_| Box::pin(async { Ok(()) }))
+                .await
+                .unwrap_err(),
+        ] {
+            let MigrateError::Database(refused) = refused else {
+                panic!("{refused:?}")
+            };
+            assert!(refused.to_string().contains(what), "{refused}");
         }
     })
     .await;

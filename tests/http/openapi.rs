@@ -254,11 +254,12 @@ struct Stage<'a> {
     verified: bool,
     count: usize,
     admin: Token,
+    admin_id: String,
 }
 
 impl<'a> Stage<'a> {
     async fn new(app: &'a App<SqliteInMemory>, verified: bool) -> Self {
-        app.superuser("merlin@camelot.bt").await;
+        let admin_id = app.superuser("merlin@camelot.bt").await;
         app.register("kay@camelot.bt").await;
         let body = json!({"email": "bors@camelot.bt", "password": PASSWORD, "nickname": "bors"});
         app.post("/auth/register").json(body).await.is(201);
@@ -268,6 +269,7 @@ impl<'a> Stage<'a> {
             verified,
             count: 0,
             admin,
+            admin_id,
         }
     }
 
@@ -432,6 +434,17 @@ impl<'a> Stage<'a> {
             }
             (415, "UNSUPPORTED_MEDIA_TYPE") => self.signed(bare, path, "token").await.body("text/plain", "x"),
             (422, "VALIDATION_ERROR") => self.invalid(method, path).await,
+            (409, "DELETE_USER_IN_USE") => {
+                let call = self.good(method, path).await;
+                self.app.store.in_use(true);
+                let answer = call.await;
+                self.app.store.in_use(false);
+                return Some(answer);
+            }
+            (400, "UPDATE_USER_INVALID_CURRENT_PASSWORD") if path.contains("{id}") => {
+                let call = self.app.patch(&path.replace("{id}", &self.admin_id));
+                call.by(&self.admin).json(json!({"password": OTHER_PASSWORD}))
+            }
             (400 | 409, _) => self.refused(method, path, code).await?,
             _ => return None,
         };

@@ -1,14 +1,14 @@
 //! What a security reviewer finds in the log.
 
 use axum_users::{
-    Argon2Settings, HasherSettings, LimitPolicy, PasswordHasher, SecurityEvent, SecurityEvent as E,
-    TokenOptions,
+    Argon2Settings, AxumUsers, HasherSettings, LimitPolicy, PasswordHasher, SecurityEvent,
+    SecurityEvent as E, TokenOptions,
 };
 use axum_users_testing::{CapturedEvents, captured_events};
 use serde_json::json;
 
 use crate::harness::{
-    Answer, App, Call, LIFETIME, OTHER_PASSWORD, PASSWORD, SqliteInMemory, Token, Wiring, app,
+    Answer, App, BACKENDS, Call, LIFETIME, OTHER_PASSWORD, PASSWORD, SqliteInMemory, Token, Wiring, app,
 };
 
 const EMAIL: &str = "arthur@camelot.bt";
@@ -96,6 +96,9 @@ async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
     .await;
     let token = log.of(login(PASSWORD), me, None, &[E::LoggedIn]).await.token();
     log.hide(&token);
+    let confirmed_only = app.rewired(Wiring::usual().users(AxumUsers::verified_only));
+    let unconfirmed = confirmed_only.try_login("cookie", EMAIL, PASSWORD);
+    log.of(unconfirmed, me, None, &[E::LoginRefused]).await.is(400);
     let elsewhere = app.patch("/users/me").by(&token).json(json!({})).cross_site();
     log.of(elsewhere, None, None, &[E::CrossOriginRefused])
         .await
@@ -276,6 +279,25 @@ async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
 
     for event in SecurityEvent::ALL {
         assert!(log.seen.contains(event), "{event:?} was never caused");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_the_application_refuses_is_logged_where_the_password_was_right() {
+    let app: App<SqliteInMemory> = app().await;
+    app.register("barred@camelot.bt").await;
+    let events = captured_events();
+    for backend in BACKENDS {
+        app.try_login(backend, "barred@camelot.bt", PASSWORD)
+            .await
+            .refused(403, "ACCOUNT_BARRED");
+        assert_eq!(events.security(), ["login_refused"], "{backend}");
+        events.clear();
+        app.try_login(backend, "barred@camelot.bt", OTHER_PASSWORD)
+            .await
+            .refused(400, "LOGIN_BAD_CREDENTIALS");
+        assert_eq!(events.security(), ["login_failed"], "{backend}");
+        events.clear();
     }
 }
 

@@ -274,7 +274,19 @@ async fn superusers_list_users_page_by_page<D: Database>(app: &App<D>) {
         list("?email_prefix=BORS@").await.0,
         ["Bors@camelot.bt", "bors@lake.bt"]
     );
-    assert_eq!(list("?email_prefix=%C3%89l").await.0, ["élaine@camelot.bt"]);
+    // As one letter in capitals, and as two, the first of them full-width.
+    for typed in ["%C3%89l", "E%CC%81L", "%EF%BC%A5%CC%81l"] {
+        assert_eq!(
+            list(&format!("?email_prefix={typed}")).await.0,
+            ["élaine@camelot.bt"],
+            "{typed}"
+        );
+    }
+    assert_eq!(
+        list("?email_prefix=%EF%BD%82ors@L").await.0,
+        ["bors@lake.bt"],
+        "a full-width b"
+    );
     for wild in ["%25", "_", "*", "%27"] {
         assert_eq!(list(&format!("?email_prefix={wild}")).await.0, [""; 0], "{wild}");
     }
@@ -658,6 +670,67 @@ async fn superusers_change_everything_but_the_key() {
 }
 
 #[tokio::test]
+async fn superusers_change_their_own_password_and_address_only_with_the_present_password() {
+    let app = app().await;
+    let id = app.superuser(MERLIN).await;
+    let admin = app.login("token", MERLIN).await;
+    let patch = |body: Value| app.patch(&format!("/users/{id}")).by(&admin).json(body);
+    for body in [
+        json!({"password": OTHER_PASSWORD}),
+        json!({"email": KAY, "current_password": OTHER_PASSWORD}),
+    ] {
+        patch(body)
+            .await
+            .refused(400, "UPDATE_USER_INVALID_CURRENT_PASSWORD");
+    }
+    patch(json!({"current_password": ["x"]}))
+        .await
+        .invalid(&[("current_password", "invalid_type")]);
+    patch(json!({"first_name": "Wizard", "is_verified": true}))
+        .await
+        .is(200);
+    patch(json!({"password": OTHER_PASSWORD, "current_password": PASSWORD}))
+        .await
+        .is(200);
+    app.try_login("jwt", MERLIN, OTHER_PASSWORD).await.is(200);
+}
+
+#[tokio::test]
+async fn a_user_to_whom_rows_of_the_application_refer_is_not_deleted() {
+    let app = app().await;
+    let (id, admin) = (app.user(EMAIL).await, app.admin().await);
+    let mine = app.login("token", EMAIL).await;
+    app.store.in_use(true);
+    app.delete(&format!("/users/{id}"))
+        .by(&admin)
+        .await
+        .refused(409, "DELETE_USER_IN_USE");
+    app.post("/users/me/delete")
+        .by(&mine)
+        .json(json!({"current_password": PASSWORD}))
+        .await
+        .refused(409, "DELETE_USER_IN_USE");
+    assert_eq!(app.me(&mine).await, 200);
+}
+
+#[tokio::test]
+async fn an_address_that_may_be_another_mailbox_needs_the_present_password() {
+    let app = app().await;
+    app.register(KAY).await;
+    app.set_verified(KAY).await;
+    let session = app.login("token", KAY).await;
+    for twin in ["\u{ff4b}ay@camelot.bt", "\u{1d4f}ay@camelot.bt"] {
+        app.patch("/users/me")
+            .by(&session)
+            .json(json!({ "email": twin }))
+            .await
+            .refused(400, "UPDATE_USER_INVALID_CURRENT_PASSWORD");
+    }
+    let user = app.shown(&session).await;
+    assert_eq!(json!([user["email"], user["is_verified"]]), json!([KAY, true]));
+}
+
+#[tokio::test]
 async fn the_application_may_keep_addresses_and_accounts() {
     let app = app().await;
     let id = app.user("fixed@camelot.bt").await;
@@ -706,6 +779,22 @@ async fn the_list_is_for_superusers_and_its_questions_are_checked() {
         let answer = answer.invalid(&[(field, "invalid")]).hides("pl4nted");
         assert_eq!(answer.json()["detail"][0]["loc"], json!(["query", field]));
     }
+    for (query, field) in [
+        ("after=a&after=b", "after"),
+        ("limit=1&limit=1", "limit"),
+        ("email=a@b.bt&limit=0&email=a@b.bt", "email"),
+        ("email_prefix=pl4nted&email_prefix=", "email_prefix"),
+    ] {
+        let answer = app.get(&format!("/users?{query}")).by(&admin).await;
+        let answer = answer.invalid(&[(field, "duplicate")]).hides("pl4nted");
+        assert_eq!(answer.json()["detail"][0]["loc"], json!(["query", field]));
+    }
+    app.get("/users?limit=0&after=pl4nted&email=pl4nted")
+        .by(&admin)
+        .await
+        .invalid(&[("limit", "invalid"), ("after", "invalid"), ("email", "invalid")])
+        .hides("pl4nted");
+    app.get("/users?unknown=1&unknown=2").by(&admin).await.is(200);
     let long = "x".repeat(321);
     app.get(&format!("/users?email_prefix={long}"))
         .by(&admin)

@@ -1,6 +1,6 @@
 //! What does not show in an answer must not show in its cost either.
 
-use axum_users::{Argon2Settings, HashCounts, HasherSettings, PasswordHash, PasswordHasher};
+use axum_users::{Argon2Settings, HashCounts, HasherSettings, Password, PasswordHash, PasswordHasher};
 use axum_users_testing::fast_hasher_settings;
 use serde_json::json;
 
@@ -50,11 +50,27 @@ async fn a_login_that_fails_costs_the_same_for_whatever_reason<D: Database>(app:
     for backend in BACKENDS {
         let wrong = cost(&app, &hasher, app.try_login(backend, EMAIL, OTHER_PASSWORD)).await;
         assert_eq!((wrong.0.argon2, wrong.1.len()), (1, 1), "{:?}", wrong.1);
-        for (email, password) in [(NOBODY, PASSWORD), (IDLE, PASSWORD), (IDLE, OTHER_PASSWORD)] {
+        let old = before_the_settings_changed(&app).await;
+        for (email, password) in [
+            (old, PASSWORD),
+            (NOBODY, PASSWORD),
+            (IDLE, PASSWORD),
+            (IDLE, OTHER_PASSWORD),
+        ] {
             let other = cost(&app, &hasher, app.try_login(backend, email, password)).await;
             assert_eq!(other, wrong, "{email}");
         }
     }
+}
+
+/// An inactive user whose hash a login would replace.
+async fn before_the_settings_changed<D: Database>(app: &App<D>) -> &'static str {
+    let settings = Argon2Settings::insecure_for_tests().memory(16);
+    let hasher = PasswordHasher::new(&HasherSettings::new().argon2(settings).threads(1)).unwrap();
+    let hash = hasher.hash(Password::parse(PASSWORD).unwrap()).await.unwrap();
+    app.change(IDLE, |change| change.set.hashed_password = Some(hash))
+        .await;
+    IDLE
 }
 
 async fn asking_for_a_mail_costs_the_same_for_whatever_address<D: Database>(app: &App<D>) {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
@@ -361,7 +361,7 @@ impl<A: UserApi> AxumUsers<A> {
         let Some(winner) = presented.winner else {
             return Err(self.unauthorized(presented.bad_token));
         };
-        self.check_origin(&winner.backend, &parts.method, &parts.headers, &context)?;
+        self.check_origin(&winner.backend, parts, &context)?;
         check_token::<UserOf<A>, (Interactive, G)>(&winner.signed_in.session)?;
         G::check(&winner.signed_in).map_err(|refusal| self.completed(refusal))?;
         let SignedIn { user, session, .. } = &winner.signed_in;
@@ -483,11 +483,10 @@ impl<A: UserApi> AxumUsers<A> {
     pub fn check_origin(
         &self,
         backend: &Backend<A>,
-        method: &Method,
-        headers: &HeaderMap,
+        parts: &Parts,
         context: &Context,
     ) -> Result<(), Refusal> {
-        if !backend.transport().is_ambient() || self.settings.origins.allow(method, headers) {
+        if !backend.transport().is_ambient() || self.settings.origins.allow(parts) {
             return Ok(());
         }
         SecurityEvent::CrossOriginRefused.emit(None, context);

@@ -94,7 +94,7 @@ impl<A: UserApi, G: Guard<UserOf<A>>> CurrentUser<A, G> {
             None => Self::look_up(users, parts).await?,
         };
         let context = users.context(parts);
-        users.check_origin(&found.backend, &parts.method, &parts.headers, &context)?;
+        users.check_origin(&found.backend, parts, &context)?;
         check_token::<UserOf<A>, G>(&found.signed_in.session)?;
         G::check(&found.signed_in)?;
         // A refused request renews nothing, and one request is one use.

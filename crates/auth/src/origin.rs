@@ -1,6 +1,6 @@
 //! Requests that another site caused.
 
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{Method, header, request::Parts, uri::Authority};
 use axum_users_core::SetupError;
 
 /// The origins whose pages may cause requests with cookies: our own, and those that are listed.
@@ -31,8 +31,9 @@ impl TrustedOrigins {
     /// Safe methods pass, and so do clients that are no browsers: those send neither header. A browser says by
     /// `Sec-Fetch-Site`, and an older one by `Origin`, which site caused the request (OWASP, Cross-Site Request Forgery
     /// Prevention, "Fetch Metadata headers").
-    pub(crate) fn allow(&self, method: &Method, headers: &HeaderMap) -> bool {
-        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    pub(crate) fn allow(&self, parts: &Parts) -> bool {
+        let headers = &parts.headers;
+        if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return true;
         }
         let origin = headers
@@ -50,30 +51,59 @@ impl TrustedOrigins {
         }
         match origin {
             None => true,
-            Some(origin) => is_own(origin, headers),
+            Some(origin) => is_own(origin, parts),
         }
     }
 }
 
-/// Whether the origin names the host that the request was sent to.
-fn is_own(origin: &str, headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+/// Whether the origin names the host that the request was sent to: over HTTP/2 the authority stands in place of `Host`
+/// (RFC 9113, section 8.3.1).
+fn is_own(origin: &str, parts: &Parts) -> bool {
+    let host = match parts.headers.get(header::HOST) {
+        Some(host) => host.to_str().ok(),
+        None => parts.uri.authority().map(Authority::as_str),
+    };
     let of_origin = origin.split_once("://").map(|(_, host)| host);
     matches!((of_origin, host), (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Request;
+
     use super::*;
 
-    fn allow(pairs: &[(&'static str, &'static str)]) -> bool {
+    fn parts(method: Method, uri: &str, pairs: &[(&'static str, &'static str)]) -> Parts {
+        let request = pairs.iter().fold(Request::builder(), |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        let request = request.method(method).uri(uri).body(()).unwrap();
+        request.into_parts().0
+    }
+
+    fn allow_at(uri: &str, pairs: &[(&'static str, &'static str)]) -> bool {
         let mut origins = TrustedOrigins::default();
         origins.add("https://app.example.com/").unwrap();
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.insert(*name, value.parse().unwrap());
-        }
-        origins.allow(&Method::POST, &headers)
+        origins.allow(&parts(Method::POST, uri, pairs))
+    }
+
+    fn allow(pairs: &[(&'static str, &'static str)]) -> bool {
+        allow_at("/", pairs)
+    }
+
+    #[test]
+    fn without_a_host_header_the_authority_of_the_request_is_our_host() {
+        let uri = "https://api.example.com/users/me";
+        assert!(allow_at(uri, &[("origin", "https://api.example.com")]));
+        assert!(!allow_at(uri, &[("origin", "https://evil.test")]));
+        assert!(!allow_at(
+            uri,
+            &[
+                ("origin", "https://api.example.com"),
+                ("host", "other.example.com")
+            ]
+        ));
+        assert!(!allow_at("/", &[("origin", "https://api.example.com")]));
     }
 
     #[test]
@@ -131,9 +161,8 @@ mod tests {
 
     #[test]
     fn reading_is_always_allowed() {
-        let mut headers = HeaderMap::new();
-        headers.insert("sec-fetch-site", "cross-site".parse().unwrap());
-        assert!(TrustedOrigins::default().allow(&Method::GET, &headers));
+        let parts = parts(Method::GET, "/", &[("sec-fetch-site", "cross-site")]);
+        assert!(TrustedOrigins::default().allow(&parts));
     }
 
     #[test]

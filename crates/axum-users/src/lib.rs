@@ -8,7 +8,7 @@ pub use validator;
 
 pub use axum_users_auth::{
     AxumUsers, Backend, BodyLimit, CROSS_ORIGIN_REQUEST, CurrentUser, ErrorStyle, Refusal, RequestContext,
-    guard, json, openapi, refusal, strategy, transport,
+    guard, json, login_form, openapi, refusal, strategy, transport,
 };
 pub use axum_users_auth::{
     guard::{Active, Any, Interactive, Scope, Superuser, Verified, Via},

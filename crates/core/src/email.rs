@@ -175,6 +175,30 @@ pub fn normalize_email(input: &str) -> Result<EmailKey, EmailError> {
     EmailAddress::parse(input).map(|address| address.key)
 }
 
+/// The form in which the beginning of an address is looked for among [normal forms](normalize_email): a local part is
+/// normalised as a whole one is, what stands behind an `@` is taken in lower case.
+///
+/// # Errors
+/// [`EmailError::TooLong`] beyond 320 characters, [`EmailError::Invalid`] where it holds a control character.
+///
+/// ```
+/// use axum_users_core::normalize_email_prefix;
+///
+/// assert_eq!(normalize_email_prefix("JOSE\u{301}")?, "jos\u{e9}");
+/// assert_eq!(normalize_email_prefix("Ada@Exam")?, "ada@exam");
+/// # Ok::<_, axum_users_core::EmailError>(())
+/// ```
+pub fn normalize_email_prefix(input: &str) -> Result<String, EmailError> {
+    if input.chars().nth(MAX_INPUT_CHARS).is_some() {
+        return Err(EmailError::TooLong);
+    }
+    if input.chars().any(char::is_control) {
+        return Err(EmailError::Invalid);
+    }
+    let (local, domain) = input.split_at(input.rfind('@').unwrap_or(input.len()));
+    Ok(fold(local)? + &domain.to_lowercase())
+}
+
 /// Why something is not taken for an address. The texts do not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -419,6 +443,24 @@ mod tests {
         ] {
             assert_eq!(normalize_email(&input), Err(EmailError::TooLong), "{input}");
         }
+    }
+
+    #[test]
+    fn a_local_part_and_its_beginning_are_folded_alike() {
+        for typed in [
+            "Jose\u{301}",
+            "\u{ff2b}ay",
+            "\u{212a}ay",
+            "\u{3a3}\u{391}\u{3a3}",
+            "\u{130}lker",
+        ] {
+            let whole = key(&format!("{typed}@b.example"));
+            let prefix = normalize_email_prefix(typed).unwrap();
+            assert!(whole.starts_with(&prefix), "{typed}: {prefix}");
+        }
+        assert_eq!(normalize_email_prefix("").unwrap(), "");
+        assert_eq!(normalize_email_prefix("a\0"), Err(EmailError::Invalid));
+        assert_eq!(normalize_email_prefix(&"x".repeat(321)), Err(EmailError::TooLong));
     }
 
     #[test]

@@ -163,6 +163,8 @@ operation_error! {
     DeleteError {
         /// The present password is absent or wrong.
         InvalidCurrentPassword: "the current password is wrong or missing",
+        /// Rows of the application refer to the user.
+        InUse: "rows of the application refer to the user",
         /// A hook refused.
         Denied(Denied): "refused by the application",
         /// The user is gone.

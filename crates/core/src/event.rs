@@ -20,6 +20,8 @@ pub enum SecurityEvent {
     LoggedIn,
     /// A login failed.
     LoginFailed,
+    /// The password was right, and the login was refused all the same: the address is not confirmed, or a hook said no.
+    LoginRefused,
     /// Somebody signed out.
     LoggedOut,
     /// A mail to confirm an address was asked for.
@@ -70,6 +72,7 @@ impl SecurityEvent {
         Self::Registered,
         Self::LoggedIn,
         Self::LoginFailed,
+        Self::LoginRefused,
         Self::LoggedOut,
         Self::VerificationRequested,
         Self::Verified,
@@ -99,6 +102,7 @@ impl SecurityEvent {
             Self::Registered => "registered",
             Self::LoggedIn => "logged_in",
             Self::LoginFailed => "login_failed",
+            Self::LoginRefused => "login_refused",
             Self::LoggedOut => "logged_out",
             Self::VerificationRequested => "verification_requested",
             Self::Verified => "verified",

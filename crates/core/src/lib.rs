@@ -27,7 +27,7 @@ pub use self::{
     body::{FieldError, RequestBody},
     clock::{Clock, Random, RandomError, SystemClock, SystemRandom, Timestamp},
     context::Context,
-    email::{EmailAddress, EmailError, EmailKey, normalize_email},
+    email::{EmailAddress, EmailError, EmailKey, normalize_email, normalize_email_prefix},
     error::{
         DeleteError, Failure, LoginError, PersonalTokenError, RegisterError, RequestError,
         ResetPasswordError, UpdateError, VerifyError,
@@ -61,8 +61,8 @@ pub use self::{
     },
     store::{
         Accepts, Applied, Change, Compose, Expected, IdOf, Inserted, Leased, ListUsers, NewUser, Outbox,
-        OwnConflict, OwnRule, PersonalTokenStore, Purged, SessionStore, SetupError, StoreError, TokenStored,
-        UserQuery, UserStore,
+        OwnConflict, OwnRule, PersonalTokenStore, Purged, Removed, SessionStore, SetupError, StoreError,
+        TokenStored, UserQuery, UserStore,
     },
     token::{IssueError, MailToken, OneTimeTokens, ReadToken, TokenFacts, TokenLifetimeError, TokenPurpose},
     user::{Epoch, Stored, User, UserChanges, UserId},

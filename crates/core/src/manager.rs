@@ -15,7 +15,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     Clock, Context, Failure, IdFor, InvalidPassword, Message, MessageKind, Password, PasswordHasher,
     PasswordOwner, Random, Secrets, SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom,
-    User, UserApi, UserHooks, UserOf, UserStore, normalize_email,
+    User, UserApi, UserHooks, UserOf, UserStore,
     token::{MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
 };
 
@@ -69,7 +69,7 @@ impl<A: UserApi> UserManager<A> {
     /// Manages the users of `store`, with the safe settings.
     ///
     /// # Errors
-    /// [`SetupError`] where the threads that hash passwords cannot be started.
+    /// [`SetupError`] where the secrets cannot sign tokens.
     pub fn new(store: A::Store, hooks: A::Hooks, secrets: &Secrets) -> Result<Self, SetupError> {
         let hasher = PasswordHasher::shared().map_err(|error| SetupError::Invalid(error.to_string()))?;
         Ok(Self {
@@ -86,7 +86,8 @@ impl<A: UserApi> UserManager<A> {
         })
     }
 
-    /// Hashes passwords on `hasher` instead of the pool that all families of the process share.
+    /// Hashes passwords on `hasher` instead of the pool that all families of the process share, whose threads are then never
+    /// started.
     #[must_use]
     pub fn with_hasher(mut self, hasher: PasswordHasher) -> Self {
         self.hasher = hasher;
@@ -297,10 +298,9 @@ enum TokenOwner<U> {
 /// What tokens of `user` are bound to, were the address `verified`.
 fn with_facts<U: User, R>(user: &U, verified: bool, use_facts: impl FnOnce(&TokenFacts<'_>) -> R) -> R {
     let subject = user.id().to_string();
-    let key = normalize_email(user.email());
     use_facts(&TokenFacts {
         subject: &subject,
-        email_key: key.as_ref().map_or(user.email(), |key| key.as_str()),
+        email: user.email(),
         password_hash: user.hashed_password(),
         verified,
     })

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, Inserted, Leased, LimitPolicy,
     ListUsers, Message, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox,
-    PersonalTokenRecord, PersonalTokenStore, Purged, Session, SessionKind, SessionStore, SignedIn,
+    PersonalTokenRecord, PersonalTokenStore, Purged, Removed, Session, SessionKind, SessionStore, SignedIn,
     StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery,
     UserStore, normalize_email,
 };
@@ -304,14 +304,18 @@ impl UserStore for InMemoryUsers {
         Ok(Applied::Applied(tables.stored(&user)))
     }
 
-    async fn delete(&self, id: &Uuid) -> Result<bool, StoreError> {
+    async fn delete(&self, id: &Uuid) -> Result<Removed, StoreError> {
         let mut tables = self.tables();
         let before = tables.users.len();
         tables.users.retain(|_, user| user.id != *id);
         tables.tokens.retain(|_, token| token.new.user_id != *id);
         tables.personal_tokens.retain(|_, token| token.new.user_id != *id);
         tables.epochs.remove(id);
-        Ok(tables.users.len() < before)
+        Ok(if tables.users.len() < before {
+            Removed::Removed
+        } else {
+            Removed::Missing
+        })
     }
 
     async fn resolve(
@@ -601,6 +605,14 @@ impl Outbox for InMemoryUsers {
     async fn retry(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
         if let Some(row) = self.tables().outbox.get_mut(&id) {
             row.due_at = at;
+        }
+        Ok(())
+    }
+
+    async fn release(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        if let Some(row) = self.tables().outbox.get_mut(&id) {
+            row.due_at = at;
+            row.attempts = row.attempts.saturating_sub(1);
         }
         Ok(())
     }

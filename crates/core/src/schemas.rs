@@ -162,7 +162,8 @@ impl<S: Accepts<X>, X: RequestBody + ToSchema> UpdateUser<S> for UserUpdate<X> {
     }
 }
 
-/// The body with which a superuser changes a user: `email`, `password`, the three flags, and the fields of `X`.
+/// The body with which a superuser changes a user: `email`, `password`, the three flags, and the fields of `X`;
+/// `current_password` where superusers change their own.
 #[derive(Debug)]
 pub struct AdminUpdate<X = NoExtra> {
     /// The library's part.
@@ -177,7 +178,7 @@ impl<X: RequestBody> RequestBody for AdminUpdate<X> {
         let patch = UserPatch {
             email: fields.optional("email", email),
             password: fields.optional("password", password("password")),
-            current_password: None,
+            current_password: fields.optional("current_password", password("current_password")),
             is_active: fields.flag("is_active"),
             is_verified: fields.flag("is_verified"),
             is_superuser: fields.flag("is_superuser"),
@@ -327,8 +328,12 @@ impl<X: ToSchema> PartialSchema for UserUpdate<X> {
 
 impl<X: ToSchema> PartialSchema for AdminUpdate<X> {
     fn schema() -> RefOr<Schema> {
+        let current = password_schema(
+            "The present password of the superuser; needed where e-mail or password of their own account change.",
+        );
         with_own::<X>(
             patch_schema("What a superuser changes of a user; what is absent stays.")
+                .property("current_password", nullable(current, Type::String))
                 .property(
                     "is_active",
                     nullable(

@@ -1,6 +1,6 @@
 //! Where users live, and what a store must be able to do.
 
-use std::{error::Error, future::Future, time::Duration};
+use std::{error::Error, fmt, future::Future, time::Duration};
 
 use crate::{
     EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
@@ -126,16 +126,16 @@ pub enum Inserted<U> {
     OwnConflict(OwnConflict),
 }
 
-/// Old values that must still hold for a change to be applied; `None` expects nothing.
-#[derive(Debug, Clone, Default)]
+/// Old values that must still hold for a change to be applied; `None` expects nothing. `Debug` shows no address.
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Expected {
     /// The stored hash of the password.
     pub hashed_password: Option<PasswordHash>,
     /// Whether the user must have no password at all.
     pub no_password: bool,
-    /// The normal form of the address.
-    pub email: Option<EmailKey>,
+    /// The address as it is stored; only the case of ASCII letters does not count.
+    pub email: Option<String>,
     /// Whether the user is active.
     pub is_active: Option<bool>,
     /// Whether the address is confirmed.
@@ -156,18 +156,39 @@ impl Expected {
         self.no_password = self.hashed_password.is_none();
     }
 
+    /// Expects that mail to the user still goes where it goes now.
+    ///
+    /// # Security
+    /// The normal form alone would not do: it folds letters that a mail server may tell apart, such as `k` and its
+    /// full-width twin.
+    pub fn email_of<U: User>(&mut self, user: &U) {
+        self.email = Some(user.email().to_owned());
+    }
+
     /// Whether `stored` is as expected.
     pub fn holds_for<U: User>(&self, stored: &Stored<U>) -> bool {
         let hash = self.hashed_password.as_ref();
-        let email = self.email.as_ref();
+        let email = self.email.as_deref();
         hash.is_none_or(|hash| stored.hashed_password() == Some(hash.as_str()))
             && (!self.no_password || stored.hashed_password().is_none())
-            && email.is_none_or(|key| normalize_email(stored.email()).as_ref() == Ok(key))
+            && email.is_none_or(|email| email.eq_ignore_ascii_case(stored.email()))
             && self.is_active.is_none_or(|active| stored.is_active() == active)
             && self
                 .is_verified
                 .is_none_or(|verified| stored.is_verified() == verified)
             && self.epoch.is_none_or(|epoch| stored.epoch == epoch)
+    }
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected")
+            .field("hashed_password", &self.hashed_password)
+            .field("no_password", &self.no_password)
+            .field("is_active", &self.is_active)
+            .field("is_verified", &self.is_verified)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
     }
 }
 
@@ -215,6 +236,18 @@ pub enum Applied<U> {
     EmailTaken,
     /// The database refused a value of an own column; nothing was written.
     OwnConflict(OwnConflict),
+    /// There is no such user.
+    Missing,
+}
+
+/// How a removal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Removed {
+    /// The user is gone, with all sessions.
+    Removed,
+    /// Rows of the application refer to the user and hold on to them; nothing was removed.
+    InUse,
     /// There is no such user.
     Missing,
 }
@@ -275,8 +308,8 @@ pub trait UserStore: Clone + Send + Sync + 'static {
         change: Change<Self::Columns>,
     ) -> impl Future<Output = Result<Applied<Self::User>, StoreError>> + Send;
 
-    /// Removes a user with all sessions; false if there was none.
-    fn delete(&self, id: &IdOf<Self>) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Removes a user with all sessions.
+    fn delete(&self, id: &IdOf<Self>) -> impl Future<Output = Result<Removed, StoreError>> + Send;
 
     /// Turns what a token claims into the user it belongs to, if all it claims still holds at `now`.
     ///
@@ -553,6 +586,9 @@ pub trait Outbox: UserStore {
 
     /// Notes that sending failed; the message is due again at `at`.
     fn retry(&self, id: i64, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives a leased message back untried; it is due again at `at`, and the lease does not count as an attempt.
+    fn release(&self, id: i64, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Gives a message up, and erases it.
     fn give_up(&self, id: i64, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;

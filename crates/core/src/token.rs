@@ -49,8 +49,8 @@ impl TokenPurpose {
 pub struct TokenFacts<'a> {
     /// The id of the user, as text.
     pub subject: &'a str,
-    /// The normal form of the user's address.
-    pub email_key: &'a str,
+    /// The user's address as it is stored, since mail goes there; only the case of ASCII letters does not count.
+    pub email: &'a str,
     /// The stored hash of the password, where the user has one.
     pub password_hash: Option<&'a str>,
     /// Whether the address is verified already. Binds verification tokens only: who verifies an address between asking
@@ -87,8 +87,8 @@ impl fmt::Debug for MailToken {
 
 /// Makes and reads the tokens that mails carry.
 ///
-/// Nothing is stored: a token is signed (HS256), and bound by a fingerprint to the user's id, normalised address and
-/// password hash, for verification also to whether the address is verified. So it dies
+/// Nothing is stored: a token is signed (HS256), and bound by a fingerprint to the user's id, address and password
+/// hash, for verification also to whether the address is verified. So it dies
 /// - when it has been used, since a reset changes the hash and a verification the flag;
 /// - when the password changes in any way, and when the hash is upgraded to a newer scheme at a login;
 /// - when the address changes;
@@ -105,7 +105,7 @@ impl fmt::Debug for MailToken {
 /// let secrets = Secrets::from_root(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"), "users")?;
 /// let tokens = OneTimeTokens::new(&secrets)?;
 /// let now = SystemClock.now();
-/// let before = TokenFacts { subject: "7", email_key: "a@b.example", password_hash: Some("old"), verified: true };
+/// let before = TokenFacts { subject: "7", email: "a@b.example", password_hash: Some("old"), verified: true };
 /// let token = tokens.issue(TokenPurpose::Reset, &before, now, &SystemRandom)?;
 ///
 /// let read = tokens.read(TokenPurpose::Reset, token.as_str(), now).expect("just issued");
@@ -305,11 +305,12 @@ fn fingerprint(key: &Secret, purpose: TokenPurpose, facts: &TokenFacts<'_>) -> O
         TokenPurpose::Reset => 0,
         TokenPurpose::Verify => u8::from(facts.verified),
     };
+    let email = facts.email.to_ascii_lowercase();
     let parts: [&[u8]; 8] = [
         &len(facts.subject),
         facts.subject.as_bytes(),
-        &len(facts.email_key),
-        facts.email_key.as_bytes(),
+        &len(&email),
+        email.as_bytes(),
         &[has_hash],
         &len(hash),
         hash.as_bytes(),
@@ -329,7 +330,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
     const FACTS: TokenFacts<'_> = TokenFacts {
         subject: "7",
-        email_key: "arthur@camelot.example",
+        email: "arthur@camelot.example",
         password_hash: Some("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA"),
         verified: false,
     };
@@ -375,7 +376,11 @@ mod tests {
                     ..FACTS
                 },
                 TokenFacts {
-                    email_key: "arthur@avalon.example",
+                    email: "arthur@avalon.example",
+                    ..FACTS
+                },
+                TokenFacts {
+                    email: "\u{ff41}rthur@camelot.example",
                     ..FACTS
                 },
                 TokenFacts {
@@ -397,6 +402,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_survives_another_case_of_ascii_letters_in_the_address() {
+        let spelled = TokenFacts {
+            email: "Arthur@camelot.example",
+            ..FACTS
+        };
+        for purpose in BOTH {
+            let read = tokens().read(purpose, &issue(&tokens(), purpose), NOW).unwrap();
+            assert!(read.matches(&spelled));
+        }
+    }
+
+    #[test]
     fn verifying_ends_the_verification_token_and_leaves_the_reset_token() {
         let verified = TokenFacts {
             verified: true,
@@ -410,10 +427,10 @@ mod tests {
     #[test]
     fn no_part_of_the_facts_can_be_moved_into_another() {
         let key = Secret::from(ROOT);
-        let of = |subject, email_key, password_hash| {
+        let of = |subject, email, password_hash| {
             let facts = TokenFacts {
                 subject,
-                email_key,
+                email,
                 password_hash,
                 verified: false,
             };

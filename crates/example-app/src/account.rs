@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use axum_users::migrations::{MigrateError, Migrations, up, user_columns};
+use axum_users::migrations::{MigrateError, Migrations, up_with, user_columns};
 use sea_orm::{
     DatabaseConnection, DbBackend,
     entity::prelude::*,
@@ -43,8 +43,13 @@ axum_users::user_entity!(self);
 
 /// Makes the table and those of the library beside it; answers how many migrations ran.
 pub(crate) async fn migrate(db: &DatabaseConnection) -> Result<usize, MigrateError> {
-    db.execute_unprepared(&table(db.get_database_backend())).await?;
-    up::<Entity>(db).await
+    up_with::<Entity>(db, |tx| {
+        Box::pin(async move {
+            tx.execute_unprepared(&table(tx.get_database_backend())).await?;
+            Ok(())
+        })
+    })
+    .await
 }
 
 /// The same as text.

@@ -83,7 +83,9 @@ impl Process {
             .expect("the example application starts");
         let mut line = String::new();
         let out = child.stdout.take().expect("its output is read");
-        BufReader::new(out).read_line(&mut line).expect("it says where it listens");
+        BufReader::new(out)
+            .read_line(&mut line)
+            .expect("it says where it listens");
         let address = line
             .split_once("http://")
             .and_then(|(_, rest)| rest.split([',', '\n']).next())
@@ -95,10 +97,19 @@ impl Process {
     }
 
     /// Sends a request, answers status and body; `None` where the connection breaks off.
-    fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
+    fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
+            self.address
+        );
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }
@@ -112,17 +123,27 @@ impl Process {
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-        self.try_send(method, path, headers, body).expect("the process answers")
+        self.try_send(method, path, headers, body)
+            .expect("the process answers")
     }
 
     fn register(&self) {
         let body = format!(r#"{{"email": "{EMAIL}", "password": "{PASSWORD}"}}"#);
-        let (status, body) = self.send("POST", "/auth/register", &[("Content-Type", "application/json")], &body);
+        let (status, body) = self.send(
+            "POST",
+            "/auth/register",
+            &[("Content-Type", "application/json")],
+            &body,
+        );
         assert_eq!(status, 201, "{body}");
     }
 
     fn try_login(&self, backend: &str) -> Option<(u16, String)> {
-        let form = format!("username={}&password={}", EMAIL.replace('@', "%40"), PASSWORD.replace(' ', "+"));
+        let form = format!(
+            "username={}&password={}",
+            EMAIL.replace('@', "%40"),
+            PASSWORD.replace(' ', "+")
+        );
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         self.try_send("POST", &format!("/auth/{backend}/login"), &headers, &form)
     }
@@ -173,7 +194,10 @@ async fn what_ends_through_one_process_is_over_for_the_other_at_once() {
             assert_eq!((a.me(&there), b.me(&here)), (200, 200), "{backend}");
             assert_eq!(a.with("POST", &format!("/auth/{backend}/logout"), &here), 204);
             assert_eq!((b.me(&here), b.me(&there)), (401, 200), "{backend}");
-            assert_eq!(a.with("POST", &format!("/auth/{backend}/logout-all"), &there), 204);
+            assert_eq!(
+                a.with("POST", &format!("/auth/{backend}/logout-all"), &there),
+                204
+            );
             assert_eq!(b.me(&there), 401, "{backend}");
         }
     }
@@ -197,12 +221,18 @@ async fn a_limit_holds_over_both_processes() {
                         scope.spawn(move || process.try_login(backend).expect("the process answers"))
                     })
                     .collect();
-                logins.into_iter().map(|login| login.join().expect("no panic")).collect()
+                logins
+                    .into_iter()
+                    .map(|login| login.join().expect("no panic"))
+                    .collect()
             });
             let in_: Vec<_> = answers.iter().filter(|(status, _)| *status == 200).collect();
             assert_eq!(in_.len(), 2, "{backend}: {answers:?}");
             for (status, body) in &answers {
-                assert!(*status == 200 || (*status == 403 && body.contains("TOKEN_LIMIT_REACHED")), "{body}");
+                assert!(
+                    *status == 200 || (*status == 403 && body.contains("TOKEN_LIMIT_REACHED")),
+                    "{body}"
+                );
             }
             for (_, body) in in_ {
                 assert_eq!(b.me(&token_in(body)), 200);
@@ -217,7 +247,10 @@ async fn a_process_that_is_killed_in_the_middle_of_logins_leaves_nothing_half_ma
     let Some(place) = Place::new().await else {
         return;
     };
-    let limit = [("TOKEN_LIMIT_PER_USER", "3"), ("TOKEN_LIMIT_POLICY", "end-oldest")];
+    let limit = [
+        ("TOKEN_LIMIT_PER_USER", "3"),
+        ("TOKEN_LIMIT_POLICY", "end-oldest"),
+    ];
     {
         let mut a = Process::start(&place, &limit);
         a.register();
@@ -239,7 +272,10 @@ async fn a_process_that_is_killed_in_the_middle_of_logins_leaves_nothing_half_ma
             assert!(killed.expect("there is a kill").success());
             [first].into_iter().chain(answers.iter()).collect()
         });
-        assert!(answered.len() < 12, "all logins were answered before the process was killed");
+        assert!(
+            answered.len() < 12,
+            "all logins were answered before the process was killed"
+        );
         let tokens: Vec<String> = answered
             .iter()
             .filter(|(status, _)| *status == 200)
@@ -247,17 +283,24 @@ async fn a_process_that_is_killed_in_the_middle_of_logins_leaves_nothing_half_ma
             .collect();
         a.kill();
         let b = Process::start(&place, &limit);
-        let db = Database::connect(place.url()).await.expect("the database is there");
+        let db = Database::connect(place.url())
+            .await
+            .expect("the database is there");
         let count = async || {
             let sql = "SELECT count(*) FROM account_tokens";
-            let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
+            let row = db
+                .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+                .await;
             let row = row.expect("an answer").expect("a row");
             row.try_get_by_index::<i64>(0).expect("a number")
         };
         let left = count().await;
         assert!(left <= 3, "{left} sessions, and three may be");
         let alive = tokens.iter().filter(|token| b.me(token) == 200).count();
-        assert!(i64::try_from(alive).is_ok_and(|alive| alive <= left), "{alive} of {left}");
+        assert!(
+            i64::try_from(alive).is_ok_and(|alive| alive <= left),
+            "{alive} of {left}"
+        );
         // The user is not locked, and the limit still counts right.
         for _ in 0..4 {
             let token = b.login("db");

@@ -38,6 +38,12 @@ pub trait MailQueue: Send + Sync + 'static {
     /// [`StoreError`] where that cannot be written down.
     fn again(&self, id: i64, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// A mail was not even tried: it is due again at `at`, and that it was taken does not count as a try.
+    ///
+    /// # Errors
+    /// [`StoreError`] where that cannot be written down.
+    fn put_back(&self, id: i64, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// A mail will never be sent: erases it.
     ///
     /// # Errors
@@ -56,6 +62,10 @@ impl<O: Outbox> MailQueue for O {
 
     async fn again(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
         self.retry(id, at).await
+    }
+
+    async fn put_back(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.release(id, at).await
     }
 
     async fn abandon(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
@@ -114,6 +124,14 @@ impl MemoryQueue {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn change(&self, id: i64, change: impl FnOnce(&mut Entry)) {
+        self.with(|waiting| {
+            if let Some(entry) = waiting.mails.iter_mut().find(|entry| entry.leased.id == id) {
+                change(entry);
+            }
+        });
+    }
+
     fn erase(&self, id: i64) {
         self.with(|waiting| waiting.mails.retain(|entry| entry.leased.id != id));
     }
@@ -141,11 +159,14 @@ impl MailQueue for MemoryQueue {
     }
 
     async fn again(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
-        self.with(|waiting| {
-            let mails = &mut waiting.mails;
-            if let Some(entry) = mails.iter_mut().find(|entry| entry.leased.id == id) {
-                entry.due = at;
-            }
+        self.change(id, |entry| entry.due = at);
+        Ok(())
+    }
+
+    async fn put_back(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.change(id, |entry| {
+            entry.due = at;
+            entry.leased.attempts = entry.leased.attempts.saturating_sub(1);
         });
         Ok(())
     }
@@ -182,5 +203,8 @@ mod tests {
         assert!(queue.take(10, now, lease).await.unwrap().is_empty());
         let again = queue.take(10, now.plus(lease), lease).await.unwrap();
         assert_eq!(again[0].attempts, 1);
+        queue.put_back(again[0].id, now).await.unwrap();
+        let untried = queue.take(10, now, lease).await.unwrap();
+        assert_eq!(untried[0].attempts, 1, "what was not tried does not count");
     }
 }

@@ -136,7 +136,7 @@ impl<Q: MailQueue, M: MailTransport> MailWorker<Q, M> {
         self
     }
 
-    /// Sends mails until `shutdown` is ready; the mail in hand is finished then, the others are put back.
+    /// Sends mails until `shutdown` is ready; the mail in hand is finished then, the others are put back and lose no try.
     ///
     /// A store that is down is logged once a minute and asked again; the worker never ends by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
@@ -168,7 +168,7 @@ impl<Q: MailQueue, M: MailTransport> MailWorker<Q, M> {
                 return Ok(handled);
             }
             if self.stopping.load(Ordering::Relaxed) {
-                self.queue.again(leased.id, begun).await?;
+                self.queue.put_back(leased.id, begun).await?;
                 continue;
             }
             let fate = self.send(&leased, left).await;

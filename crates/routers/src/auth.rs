@@ -134,7 +134,7 @@ async fn login<A: UserApi>(
 ) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let Ok(RequestContext(context)) = RequestContext::from_request_parts(&mut parts, &users).await;
-    users.check_origin(&backend, &parts.method, &parts.headers, &context)?;
+    users.check_origin(&backend, &parts, &context)?;
     let form =
         LoginForm::from_request_with(Request::from_parts(parts, body), users.takes_json_login()).await?;
     let password = Password::parse(&form.password).map_err(|_| {

@@ -206,8 +206,8 @@ const INVALID_CURRENT_PASSWORD: ErrorDoc = ErrorDoc::coded(
     "E-mail or password were to change, and `current_password` is missing or wrong.",
 );
 
-/// What users may meet who change themselves where their present password is asked for.
-pub(crate) const UPDATE_SELF: &[ErrorDoc] = &[
+/// What may be met where the present password is asked for.
+pub(crate) const UPDATE_BY_PASSWORD: &[ErrorDoc] = &[
     EMAIL_EXISTS,
     INVALID_PASSWORD,
     INVALID_CURRENT_PASSWORD,
@@ -232,6 +232,15 @@ impl Refused for UpdateError {
     }
 }
 
+const IN_USE: ErrorDoc = ErrorDoc::coded(
+    StatusCode::CONFLICT,
+    "DELETE_USER_IN_USE",
+    "Rows of the application refer to the user; nothing was removed.",
+);
+
+/// What superusers may meet who remove a user.
+pub(crate) const DELETE_USER: &[ErrorDoc] = &[IN_USE, DENIED];
+
 impl Refused for DeleteError {
     const DOCS: &'static [ErrorDoc] = &[
         DENIED,
@@ -240,11 +249,13 @@ impl Refused for DeleteError {
             "DELETE_USER_INVALID_CURRENT_PASSWORD",
             "`current_password` is missing or wrong.",
         ),
+        IN_USE,
     ];
 
     fn refusal(self) -> Refusal {
         match self {
             Self::InvalidCurrentPassword => coded("DELETE_USER_INVALID_CURRENT_PASSWORD"),
+            Self::InUse => Refusal::coded(StatusCode::CONFLICT, "DELETE_USER_IN_USE"),
             Self::Denied(why) => denied(why),
             Self::Missing => Refusal::not_found(),
             Self::Failed(failure) => failure.into(),

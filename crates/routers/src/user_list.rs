@@ -11,10 +11,13 @@ use axum_users_auth::{
     guard::{Active, Guard, Superuser, Verified},
     json::Json,
     openapi::Route,
+    refusal::{FieldError, Source},
 };
-use axum_users_core::{EmailKey, ListUsers, UserApi, UserManager, UserOf, UserQuery, normalize_email};
+use axum_users_core::{
+    EmailKey, ListUsers, UserApi, UserManager, UserOf, UserQuery, normalize_email, normalize_email_prefix,
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -23,7 +26,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::mount::{guarded_route, invalid_query, ready};
+use crate::mount::{guarded_route, ready};
 
 /// Lets superusers list users, to be mounted where [`users_router`](crate::users_router) is.
 ///
@@ -67,33 +70,55 @@ struct UserPage<T> {
     next: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Params {
-    limit: Option<u32>,
-    after: Option<String>,
-    email: Option<String>,
-    email_prefix: Option<String>,
+const PARAMS: [&str; 4] = ["limit", "after", "email", "email_prefix"];
+
+fn invalid<const N: usize>(field: [&'static str; N]) -> FieldError {
+    let message = "This value has the wrong type or form";
+    FieldError::new(Source::Query, field, "invalid", message)
 }
 
-fn query<A: UserApi<Store: ListUsers>>(params: Params) -> Result<UserQuery, Refusal> {
-    let limit = params.limit.unwrap_or(UserManager::<A>::MAX_PAGE);
-    if !(1..=UserManager::<A>::MAX_PAGE).contains(&limit) {
-        return Err(invalid_query("limit"));
+fn duplicate(field: &'static str) -> FieldError {
+    let message = "This parameter stands in the query more than once";
+    FieldError::new(Source::Query, [field], "duplicate", message)
+}
+
+fn query<A: UserApi<Store: ListUsers>>(pairs: &[(String, String)]) -> Result<UserQuery, Refusal> {
+    let values = |name: &'static str| pairs.iter().filter(move |(key, _)| key == name);
+    let mut errors: Vec<_> = PARAMS
+        .into_iter()
+        .filter(|name| values(name).count() > 1)
+        .map(duplicate)
+        .collect();
+    if !errors.is_empty() {
+        return Err(Refusal::invalid(errors));
     }
-    let mut query = UserQuery::new(limit);
-    if let Some(after) = params.after {
-        query.after = Some(cursor(&after).ok_or_else(|| invalid_query("after"))?);
-    }
-    if let Some(email) = params.email {
-        query.email = Some(normalize_email(&email).map_err(|_| invalid_query("email"))?);
-    }
-    if let Some(prefix) = params.email_prefix {
-        if prefix.chars().count() > 320 || prefix.contains('\0') {
-            return Err(invalid_query("email_prefix"));
+    let mut query = UserQuery::new(UserManager::<A>::MAX_PAGE);
+    for name in PARAMS {
+        let Some((_, value)) = values(name).next() else {
+            continue;
+        };
+        if set::<A>(&mut query, name, value).is_none() {
+            errors.push(invalid([name]));
         }
-        query.email_prefix = Some(prefix.to_lowercase());
     }
-    Ok(query)
+    if errors.is_empty() {
+        Ok(query)
+    } else {
+        Err(Refusal::invalid(errors))
+    }
+}
+
+fn set<A: UserApi<Store: ListUsers>>(query: &mut UserQuery, name: &str, value: &str) -> Option<()> {
+    match name {
+        "limit" => {
+            let limit = value.parse().ok()?;
+            query.limit = Some(limit).filter(|limit| (1..=UserManager::<A>::MAX_PAGE).contains(limit))?;
+        }
+        "after" => query.after = Some(cursor(value)?),
+        "email" => query.email = Some(normalize_email(value).ok()?),
+        _ => query.email_prefix = Some(normalize_email_prefix(value).ok()?),
+    }
+    Some(())
 }
 
 fn cursor(text: &str) -> Option<EmailKey> {
@@ -105,12 +130,12 @@ fn cursor(text: &str) -> Option<EmailKey> {
 async fn list<A: UserApi<Store: ListUsers>, G: Guard<UserOf<A>>>(
     State(users): State<AxumUsers<A>>,
     _: CurrentUser<A, (Superuser, G)>,
-    params: Result<Query<Params>, QueryRejection>,
+    params: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<UserPage<A::AdminRead>>, Refusal> {
     let Ok(Query(params)) = params else {
-        return Err(invalid_query("limit"));
+        return Err(Refusal::invalid(vec![invalid([""; 0])]));
     };
-    let page = users.manager().list(query::<A>(params)?).await?;
+    let page = users.manager().list(query::<A>(&params)?).await?;
     let next = page.next.map(|key| BASE64_URL_SAFE_NO_PAD.encode(key.as_str()));
     Ok(Json(UserPage {
         items: page.items.into_iter().map(Into::into).collect(),

@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     mount::{guarded_route, read, ready, unsafe_route},
-    refused::{DENIED, Refused, UPDATE_SELF},
+    refused::{DELETE_USER, Refused, UPDATE_BY_PASSWORD},
 };
 
 /// Lets users see and change themselves, and superusers all others; to be mounted under `/users`, say.
@@ -54,7 +54,6 @@ fn me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<Axum
 }
 
 fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
-    let asks = users.manager().requires_current_password();
     let patch = Route::patch("/me", update_me::<A, G>);
     let route = guarded_route::<A, (Interactive, G)>(users, patch, "users:patch_current_user")
         .tag("users")
@@ -66,9 +65,17 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
         )
         .accepts::<A::Update>()
         .validates()
-        .fails_with(if asks { UPDATE_SELF } else { UpdateError::DOCS })
+        .fails_with(update_refusals(users))
         .returns::<A::Read>(StatusCode::OK, "The user as they are now.");
     unsafe_route(users, route)
+}
+
+fn update_refusals<A: UserApi>(users: &AxumUsers<A>) -> &'static [ErrorDoc] {
+    if users.manager().requires_current_password() {
+        UPDATE_BY_PASSWORD
+    } else {
+        UpdateError::DOCS
+    }
 }
 
 fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
@@ -89,7 +96,7 @@ fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
             .validates()
             .fails_with(DeleteError::DOCS)
     } else {
-        route.fails_with(&[DENIED])
+        route.fails_with(DELETE_USER)
     };
     unsafe_route(users, route)
 }
@@ -107,11 +114,11 @@ fn update_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
         .summary("Change a user")
         .description(
             "Changes what is in the body and leaves the rest, for superusers. Deactivation and a new password end all \
-             sessions of the user.",
+             sessions of the user. Superusers who change their own e-mail or password show their present password.",
         )
         .accepts::<A::AdminUpdate>()
         .validates()
-        .fails_with(UpdateError::DOCS)
+        .fails_with(update_refusals(users))
         .returns::<A::AdminRead>(StatusCode::OK, "The user as they are now.");
     unsafe_route(users, route)
 }
@@ -121,7 +128,7 @@ fn delete_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
     let route = by_id::<A, (Interactive, Superuser, G)>(users, delete, "users:delete_user")
         .summary("Delete a user")
         .description("Removes a user with all sessions, for superusers. This cannot be undone.")
-        .fails_with(&[DENIED])
+        .fails_with(DELETE_USER)
         .returns_empty(StatusCode::NO_CONTENT, "The user is gone.");
     unsafe_route(users, route)
 }

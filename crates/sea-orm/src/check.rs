@@ -51,20 +51,25 @@ const OUTBOX: [&str; 11] = [
     "outcome",
 ];
 
+const MAKE_IT: &str = "create it in a migration of yours, or run `axum_users_migrations::migrate`";
+
+/// Whether the library's tables can refer to the table of the users: it is there, and its key is kept as the entity says.
+///
+/// # Errors
+/// [`SetupError`] with what to do.
+pub async fn check_key<E: UserEntity>(db: &impl ConnectionTrait) -> Result<(), SetupError> {
+    let look = Look::of::<E>(db);
+    look.columns(look.names.user(), &[E::ID.as_str()], MAKE_IT)
+        .await?;
+    look.key::<E>().await
+}
+
 pub(crate) async fn check<E: UserEntity>(db: &DatabaseConnection) -> Result<(), SetupError> {
     db.ping().await.map_err(store_error)?;
-    let look = Look {
-        db,
-        backend: db.get_database_backend(),
-        names: Tables::of::<E>(),
-    };
+    let look = Look::of::<E>(db);
     let own: Vec<&str> = E::Column::iter().map(|column| column.as_str()).collect();
-    look.columns(
-        look.names.user(),
-        &own,
-        "create it in a migration of yours, or run `axum_users_migrations::migrate`",
-    )
-    .await?;
+    look.columns(look.names.user(), &own, MAKE_IT).await?;
+    look.key::<E>().await?;
     let remedy = format!(
         "run the migrations: `axum_users_migrations::up::<Entity>(&db)` with the entity of `{}`, or \
          `axum_users_migrations::migrate(&db)` for the ready-made users",
@@ -79,20 +84,32 @@ pub(crate) async fn check<E: UserEntity>(db: &DatabaseConnection) -> Result<(), 
     ] {
         look.columns(&table, columns, &remedy).await?;
     }
-    if *E::ID.def().get_column_type() == ColumnType::Uuid {
-        look.uuid(E::ID.as_str()).await?;
-    }
     look.email_key(E::EMAIL_KEY.as_str()).await?;
     look.settings().await
 }
 
-struct Look<'a> {
-    db: &'a DatabaseConnection,
+struct Look<'a, C> {
+    db: &'a C,
     backend: DbBackend,
     names: Tables,
 }
 
-impl Look<'_> {
+impl<'a, C: ConnectionTrait> Look<'a, C> {
+    fn of<E: UserEntity>(db: &'a C) -> Self {
+        Self {
+            db,
+            backend: db.get_database_backend(),
+            names: Tables::of::<E>(),
+        }
+    }
+
+    async fn key<E: UserEntity>(&self) -> Result<(), SetupError> {
+        if *E::ID.def().get_column_type() == ColumnType::Uuid {
+            self.uuid(E::ID.as_str()).await?;
+        }
+        Ok(())
+    }
+
     /// One column of text, of all rows.
     async fn ask(&self, sql: &str, values: &[&str]) -> Result<Vec<String>, SetupError> {
         let values: Vec<Value> = values.iter().map(|value| (*value).into()).collect();

@@ -72,6 +72,25 @@ pub(crate) fn store_error(err: DbErr) -> StoreError {
     }
 }
 
+/// Whether a statement waited for another transaction, or for a lock, longer than it may.
+pub fn is_busy(err: &DbErr) -> bool {
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    if let Some(sqlx::Error::Database(err)) = driver_error(err) {
+        let code = err.code().unwrap_or_default();
+        #[cfg(feature = "mysql")]
+        if let Some(err) = err.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
+            return matches!(err.number(), 1205 | 3572);
+        }
+        #[cfg(feature = "sqlite")]
+        if err.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() {
+            return code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6));
+        }
+        return code == "55P03";
+    }
+    let _ = err;
+    false
+}
+
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 pub(crate) fn cause(err: &DbErr) -> Cause {
     match err {
@@ -167,7 +186,7 @@ fn postgres(err: &sea_orm::SqlxPostgresError) -> Cause {
             rule: OwnRule::Unique,
             place: place(),
         },
-        "23503" => Cause::ForeignKey(place()),
+        "23001" | "23503" => Cause::ForeignKey(place()),
         _ if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => Cause::Unavailable,
         _ if code.starts_with("22") || code.starts_with("23") => Cause::Refused {
             rule: OwnRule::Invalid,
@@ -268,6 +287,8 @@ fn sqlite(code: i32, message: &str) -> Cause {
             };
         }
         787 => return Cause::ForeignKey(Place::Unknown),
+        // `ON DELETE RESTRICT` is a trigger inside.
+        1811 if message.starts_with("FOREIGN KEY") => return Cause::ForeignKey(Place::Unknown),
         1299 => {
             return Cause::Refused {
                 rule: OwnRule::Invalid,

@@ -28,6 +28,11 @@ impl<E: UserEntity> Outbox for SeaOrmUsers<E> {
             .await
     }
 
+    async fn release(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.run(&self.sql.release, [at.as_millis().into(), id.into()])
+            .await
+    }
+
     async fn give_up(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
         self.run(
             &self.sql.finish,

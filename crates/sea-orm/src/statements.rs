@@ -48,6 +48,7 @@ pub(crate) struct Statements {
     pub(crate) lease: String,
     pub(crate) finish: String,
     pub(crate) retry: String,
+    pub(crate) release: String,
     pub(crate) outbox: String,
 }
 
@@ -214,6 +215,10 @@ impl Statements {
                 i64::MAX
             ),
             retry: format!("UPDATE {outbox} SET due_at = ? WHERE id = ? AND done_at IS NULL"),
+            release: format!(
+                "UPDATE {outbox} SET due_at = ?, attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END \
+                 WHERE id = ? AND done_at IS NULL"
+            ),
             outbox,
         };
         if backend == DbBackend::Postgres {
@@ -224,7 +229,7 @@ impl Statements {
         all
     }
 
-    fn texts(&mut self) -> [&mut String; 34] {
+    fn texts(&mut self) -> [&mut String; 35] {
         [
             &mut self.lock,
             &mut self.find,
@@ -260,6 +265,7 @@ impl Statements {
             &mut self.lease,
             &mut self.finish,
             &mut self.retry,
+            &mut self.release,
         ]
     }
 

@@ -4,8 +4,8 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
-    OpaqueClaim, OwnConflict, OwnRule, Random as _, Session, SetupError, SignedIn, StoreError, Stored,
-    Subject, SystemRandom, Timestamp, UserChanges, UserStore,
+    OpaqueClaim, OwnConflict, OwnRule, Random as _, Removed, Session, SetupError, SignedIn, StoreError,
+    Stored, Subject, SystemRandom, Timestamp, UserChanges, UserStore,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
@@ -159,6 +159,16 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             {
                 return Ok(Some(Refusal::EmailTaken));
             }
+        }
+        if columns
+            .iter()
+            .any(|name| is(name, &E::EMAIL_KEY) || is(name, &E::EMAIL))
+        {
+            // The table is narrower than an address may be, or of another character set: still the caller's value.
+            return Ok(Some(Refusal::Own(OwnConflict::new(
+                rule,
+                Some("email".to_owned()),
+            ))));
         }
         let owned = |name: &String| E::OWNED.iter().any(|column| is(name, column));
         if !columns.is_empty() && columns.iter().all(owned) {
@@ -338,7 +348,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         Ok(Epoch(next))
     }
 
-    async fn try_delete(&self, id: &IdOf<Self>) -> Result<bool, DbErr> {
+    async fn try_delete(&self, id: &IdOf<Self>) -> Result<Removed, DbErr> {
         let key: Value = id.clone().into();
         let tx = self.begin().await?;
         let work = async {
@@ -358,12 +368,19 @@ impl<E: UserEntity> SeaOrmUsers<E> {
                 .await?;
             Ok(gone.rows_affected() > 0)
         };
-        match work.await {
+        // A foreign key may be looked at no earlier than at the end of the transaction.
+        let ended = match work.await {
             Ok(gone) => tx.commit().await.map(|()| gone),
             Err(err) => {
                 tx.rollback().await?;
                 Err(err)
             }
+        };
+        match ended {
+            Ok(true) => Ok(Removed::Removed),
+            Ok(false) => Ok(Removed::Missing),
+            Err(err) if matches!(cause(&err), Cause::ForeignKey(_)) => Ok(Removed::InUse),
+            Err(err) => Err(err),
         }
     }
 
@@ -499,7 +516,7 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         repeated(|| self.try_update(id, &change)).await
     }
 
-    async fn delete(&self, id: &IdOf<Self>) -> Result<bool, StoreError> {
+    async fn delete(&self, id: &IdOf<Self>) -> Result<Removed, StoreError> {
         repeated(|| self.try_delete(id)).await
     }
 

@@ -215,6 +215,7 @@ macro_rules! store_contract {
             leases_take_no_more_than_their_limit
             parallel_workers_get_each_mail_once
             retried_mails_wait_for_their_time
+            released_mails_lose_no_try
             finished_mails_never_come_back_and_are_erased
             decoys_are_kept_like_mails
             outcomes_of_unknown_mails_are_no_error

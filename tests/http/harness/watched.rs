@@ -11,7 +11,7 @@ use std::{
 
 use axum_users::{
     Accepts, Applied, Change, Claim, Compose, EmailKey, IdOf, Inserted, Leased, ListUsers, Message,
-    NewPersonalToken, NewToken, NewUser, Outbox, PersonalTokenRecord, PersonalTokenStore, Purged,
+    NewPersonalToken, NewToken, NewUser, Outbox, PersonalTokenRecord, PersonalTokenStore, Purged, Removed,
     SessionStore, SetupError, SignedIn, StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored,
     TokenUse, UserQuery, UserStore,
 };
@@ -27,6 +27,7 @@ pub(crate) struct Watched<S> {
 struct Watch {
     calls: AtomicUsize,
     down: AtomicBool,
+    in_use: AtomicBool,
 }
 
 impl<S> Watched<S> {
@@ -45,6 +46,11 @@ impl<S> Watched<S> {
     /// Takes the store down, or up again.
     pub(crate) fn down(&self, down: bool) {
         self.watch.down.store(down, Ordering::SeqCst);
+    }
+
+    /// Holds on to every user, as rows of the application do that refer to them.
+    pub(crate) fn in_use(&self, in_use: bool) {
+        self.watch.in_use.store(in_use, Ordering::SeqCst);
     }
 
     fn ask(&self) -> Result<&S, StoreError> {
@@ -85,7 +91,10 @@ impl<S: UserStore> UserStore for Watched<S> {
         self.ask()?.update(id, change).await
     }
 
-    async fn delete(&self, id: &IdOf<S>) -> Result<bool, StoreError> {
+    async fn delete(&self, id: &IdOf<S>) -> Result<Removed, StoreError> {
+        if self.watch.in_use.load(Ordering::SeqCst) {
+            return Ok(Removed::InUse);
+        }
         self.ask()?.delete(id).await
     }
 
@@ -207,6 +216,10 @@ impl<S: Outbox> Outbox for Watched<S> {
 
     async fn retry(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
         self.inner.retry(id, at).await
+    }
+
+    async fn release(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.inner.release(id, at).await
     }
 
     async fn give_up(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {

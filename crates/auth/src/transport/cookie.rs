@@ -44,10 +44,6 @@ pub enum SameSite {
 /// assert_eq!(CookieTransport::new("session").path("/app").wire_name(), "__Secure-session");
 /// ```
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the attributes of a cookie are independent switches"
-)]
 pub struct CookieTransport {
     name: String,
     exact_name: bool,
@@ -56,7 +52,15 @@ pub struct CookieTransport {
     secure: bool,
     http_only: bool,
     same_site: SameSite,
-    ends_with_browser: bool,
+    lives: Lives,
+}
+
+/// How long a browser keeps the cookie.
+#[derive(Debug, Clone, Copy)]
+enum Lives {
+    AsItsToken,
+    For(Duration),
+    UntilBrowserCloses,
 }
 
 impl CookieTransport {
@@ -70,7 +74,7 @@ impl CookieTransport {
             secure: true,
             http_only: true,
             same_site: SameSite::Lax,
-            ends_with_browser: false,
+            lives: Lives::AsItsToken,
         }
     }
 
@@ -108,7 +112,16 @@ impl CookieTransport {
     /// Lets the browser forget the cookie when it is closed, instead of keeping it as long as its token.
     #[must_use]
     pub fn until_browser_closes(mut self) -> Self {
-        self.ends_with_browser = true;
+        self.lives = Lives::UntilBrowserCloses;
+        self
+    }
+
+    /// Lets the browser keep the cookie this long, in whole seconds, instead of as long as its token.
+    ///
+    /// The token's own expiry still decides: a cookie that outlives its token signs nobody in.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.lives = Lives::For(age);
         self
     }
 
@@ -171,8 +184,12 @@ impl CookieTransport {
         response
     }
 
-    fn max_age(&self, token: &IssuedToken) -> Option<Duration> {
-        token.keep.filter(|_| !self.ends_with_browser)
+    fn age_of(&self, token: &IssuedToken) -> Option<Duration> {
+        match self.lives {
+            Lives::AsItsToken => token.keep,
+            Lives::For(age) => Some(age),
+            Lives::UntilBrowserCloses => None,
+        }
     }
 }
 
@@ -206,7 +223,7 @@ impl Transport for CookieTransport {
     }
 
     fn sign_in(&self, token: &IssuedToken) -> Response {
-        self.answer(token.expose(), self.max_age(token))
+        self.answer(token.expose(), self.age_of(token))
     }
 
     fn sign_out(&self) -> Response {
@@ -214,7 +231,7 @@ impl Transport for CookieTransport {
     }
 
     fn replace(&self, token: &IssuedToken, headers: &mut HeaderMap) {
-        self.set(token.expose(), self.max_age(token), headers);
+        self.set(token.expose(), self.age_of(token), headers);
     }
 
     fn login_answer(&self) -> LoginAnswer {
@@ -253,6 +270,9 @@ impl Transport for CookieTransport {
             .is_some_and(|domain| domain.is_empty() || !plain(domain))
         {
             return Err("the domain of a cookie is a host name".to_owned());
+        }
+        if matches!(self.lives, Lives::For(age) if age < Duration::from_secs(1)) {
+            return Err("browsers drop a cookie with a `Max-Age` below a second at once".to_owned());
         }
         if self.same_site == SameSite::None && !self.secure {
             return Err(
@@ -316,8 +336,40 @@ mod tests {
         }
     }
 
+    fn set_by(transport: &CookieTransport, lifetime: Option<Duration>) -> String {
+        let response = transport.sign_in(&IssuedToken::new("t0ken".to_owned(), lifetime));
+        response.headers()[header::SET_COOKIE]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn the_cookie_lives_as_its_token_or_as_long_as_is_said() {
+        let (hour, day) = (Some(Duration::from_hours(1)), Duration::from_hours(24));
+        let cookie = || CookieTransport::new("s");
+        assert!(set_by(&cookie(), hour).contains("Max-Age=3600"));
+        assert!(!set_by(&cookie(), None).contains("Max-Age"));
+        for lifetime in [hour, None] {
+            assert!(set_by(&cookie().max_age(day), lifetime).contains("Max-Age=86400"));
+            assert!(!set_by(&cookie().until_browser_closes(), lifetime).contains("Max-Age"));
+        }
+    }
+
     #[test]
     fn settings_that_browsers_drop_are_refused() {
+        assert!(
+            CookieTransport::new("a")
+                .max_age(Duration::from_millis(999))
+                .check()
+                .is_err()
+        );
+        assert!(
+            CookieTransport::new("a")
+                .max_age(Duration::from_secs(1))
+                .check()
+                .is_ok()
+        );
         assert!(CookieTransport::new("a b").check().is_err());
         assert!(CookieTransport::new("a").path("x").check().is_err());
         assert!(

@@ -1,8 +1,8 @@
 //! Removing users.
 
 use crate::{
-    Context, DeleteError, EndSessions, Password, RevocationReason, Revoked, SecurityEvent, SignedIn, User,
-    UserApi, UserHooks, UserManager, UserOf, UserStore, manager::update::CurrentPasswordError,
+    Context, DeleteError, EndSessions, Password, Removed, RevocationReason, Revoked, SecurityEvent, SignedIn,
+    User, UserApi, UserHooks, UserManager, UserOf, UserStore, manager::update::CurrentPasswordError,
 };
 
 impl<A: UserApi> UserManager<A> {
@@ -32,8 +32,10 @@ impl<A: UserApi> UserManager<A> {
             .on_before_delete(user, context)
             .await
             .map_err(DeleteError::Denied)?;
-        if !self.store.delete(&user.id()).await? {
-            return Err(DeleteError::Missing);
+        match self.store.delete(&user.id()).await? {
+            Removed::Removed => {}
+            Removed::InUse => return Err(DeleteError::InUse),
+            Removed::Missing => return Err(DeleteError::Missing),
         }
         Self::emit(SecurityEvent::Deleted, user, context);
         let which = Revoked::Many(EndSessions::Everything);

@@ -30,7 +30,12 @@ impl<A: UserApi> UserManager<A> {
     ) -> Result<Authentication<UserOf<A>>, LoginError> {
         let found = self.store.find_by_login(login).await?;
         let hash = found.as_ref().and_then(|user| user.hashed_password());
-        let verdict = self.hasher.verify(password, hash).await?;
+        // Only a login that succeeds may cost a second hash: else the time would tell that an inactive user's password is right.
+        let verdict = if found.as_ref().is_some_and(|user| user.is_active()) {
+            self.hasher.verify_and_upgrade(password, hash).await?
+        } else {
+            self.hasher.verify(password, hash).await?
+        };
         match (found, verdict) {
             (Some(stored), Verdict::Right { upgrade }) if stored.is_active() => {
                 if let Some(hash) = upgrade {
@@ -58,13 +63,16 @@ impl<A: UserApi> UserManager<A> {
         require_verified: bool,
         context: &Context,
     ) -> Result<(), LoginError> {
-        if require_verified && !user.is_verified() {
-            return Err(LoginError::NotVerified);
-        }
-        self.hooks
-            .on_before_login(user, context)
-            .await
-            .map_err(LoginError::Denied)
+        let refused = if require_verified && !user.is_verified() {
+            LoginError::NotVerified
+        } else {
+            match self.hooks.on_before_login(user, context).await {
+                Ok(()) => return Ok(()),
+                Err(denied) => LoginError::Denied(denied),
+            }
+        };
+        Self::emit(SecurityEvent::LoginRefused, user, context);
+        Err(refused)
     }
 
     /// Notes that `session` has begun, and that so many older ones ended for it.

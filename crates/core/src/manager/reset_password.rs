@@ -3,7 +3,7 @@
 use crate::{
     Applied, Change, Context, EmailAddress, EndSessions, Failure, MessageKind, Notice, Password,
     PasswordOwner, RequestError, ResetPasswordError, RevocationReason, Revoked, SecurityEvent, User, UserApi,
-    UserHooks, UserManager, UserOf, UserStore, manager::TokenOwner, normalize_email, token::TokenPurpose,
+    UserHooks, UserManager, UserOf, UserStore, manager::TokenOwner, token::TokenPurpose,
 };
 
 impl<A: UserApi> UserManager<A> {
@@ -63,7 +63,7 @@ impl<A: UserApi> UserManager<A> {
         .map_err(ResetPasswordError::InvalidPassword)?;
         let mut change = Change::new(context.now);
         change.expect.password_of(&stored.user);
-        change.expect.email = normalize_email(stored.email()).ok();
+        change.expect.email_of(&stored.user);
         change.expect.is_active = Some(true);
         change.set.hashed_password = Some(self.hasher.hash(password).await?);
         if self.end_sessions {

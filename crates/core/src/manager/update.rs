@@ -1,10 +1,10 @@
 //! Changing users.
 
 use crate::{
-    Applied, Change, Context, EndSessions, Failure, IdFor, Password, PasswordHash, PasswordOwner,
-    RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored, TokenDigest, UpdateError,
-    UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch, UserStore, Verdict,
-    normalize_email,
+    Applied, Change, Context, EmailAddress, EndSessions, Failure, IdFor, Password, PasswordHash,
+    PasswordOwner, RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored, TokenDigest,
+    UpdateError, UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch, UserStore,
+    Verdict,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -37,18 +37,7 @@ impl<A: UserApi> UserManager<A> {
         patch.is_verified = None;
         patch.is_superuser = None;
         let user = &current.user;
-        let sensitive = patch.password.is_some()
-            || patch
-                .email
-                .as_ref()
-                .is_some_and(|new| !is_key_of(new.key(), user));
-        let mut checked = None;
-        if self.require_current_password && sensitive {
-            checked = Some(
-                self.check_current_password(user, patch.current_password.take(), context)
-                    .await?,
-            );
-        }
+        let checked = self.check_sensitive(user, &mut patch, context).await?;
         self.apply(
             user,
             patch,
@@ -60,7 +49,10 @@ impl<A: UserApi> UserManager<A> {
         .await
     }
 
-    /// Changes a user as a superuser asks. Deactivation and a new password end all sessions of the user.
+    /// Changes a user as a superuser asks, or a job. Deactivation and a new password end all sessions of the user.
+    ///
+    /// Superusers who change their own address or password show their present password as in
+    /// [`update_self`](Self::update_self): the actor of the context says who asks.
     ///
     /// # Errors
     /// [`UpdateError`]; nothing is written then.
@@ -70,9 +62,31 @@ impl<A: UserApi> UserManager<A> {
         body: A::AdminUpdate,
         context: &Context,
     ) -> Result<UserOf<A>, UpdateError> {
-        let (patch, own) = body.split();
-        let stored = self.apply(user, patch, own, None, By::Admin, context).await?;
+        let (mut patch, own) = body.split();
+        let checked = if context.actor.as_deref() == Some(user.id().to_string().as_str()) {
+            self.check_sensitive(user, &mut patch, context).await?
+        } else {
+            None
+        };
+        let stored = self.apply(user, patch, own, checked, By::Admin, context).await?;
         Ok(stored.user)
+    }
+
+    /// Asks for the present password where address or password are to change; answers the hash it was right for.
+    async fn check_sensitive(
+        &self,
+        user: &UserOf<A>,
+        patch: &mut UserPatch,
+        context: &Context,
+    ) -> Result<Option<PasswordHash>, CurrentPasswordError> {
+        let moves = patch.email.as_ref().is_some_and(|new| moves_mail(new, user));
+        if !self.require_current_password || !(moves || patch.password.is_some()) {
+            return Ok(None);
+        }
+        let hash = self
+            .check_current_password(user, patch.current_password.take(), context)
+            .await?;
+        Ok(Some(hash))
     }
 
     /// The stored hash that the present password was right for.
@@ -112,8 +126,8 @@ impl<A: UserApi> UserManager<A> {
         if let Some(email) = patch.email
             && email.as_str() != user.email()
         {
-            change.expect.email = normalize_email(user.email()).ok();
-            if !is_key_of(email.key(), user) {
+            change.expect.email_of(user);
+            if moves_mail(&email, user) {
                 updated.email = true;
                 change.set.is_verified = Some(false);
             }
@@ -121,7 +135,7 @@ impl<A: UserApi> UserManager<A> {
         }
         if patch.is_verified == Some(true) {
             // It is the address that was seen which is confirmed, not one that took its place meanwhile.
-            change.expect.email = normalize_email(user.email()).ok();
+            change.expect.email_of(user);
         }
         change.set.is_verified = patch.is_verified.or(change.set.is_verified);
         change.set.is_active = patch.is_active;
@@ -157,8 +171,7 @@ impl<A: UserApi> UserManager<A> {
         }
         change.own = own;
         change.end_sessions = self.sessions_to_end(&change, updated, by);
-        let by_checked_password = checked.is_some();
-        change.expect.hashed_password = checked;
+        change.expect.hashed_password.clone_from(&checked);
         let ended = change.end_sessions;
         match self.store.update(&user.id(), change).await? {
             Applied::Applied(stored) => {
@@ -175,13 +188,27 @@ impl<A: UserApi> UserManager<A> {
                 self.hooks.on_after_update(&stored.user, updated, context).await;
                 Ok(stored)
             }
-            // What was checked above holds no longer: the password has been changed meanwhile, so the one given is wrong now.
-            Applied::Stale if by_checked_password => Err(UpdateError::InvalidCurrentPassword),
-            Applied::Stale => Err(StoreError::unavailable("the user was changed at the same time").into()),
+            Applied::Stale => Err(self.overtaken(user, checked).await?),
             Applied::EmailTaken => Err(UpdateError::EmailAlreadyExists),
             Applied::OwnConflict(conflict) => Err(UpdateError::OwnConflict(conflict)),
             Applied::Missing => Err(UpdateError::Missing),
         }
+    }
+
+    /// Why a change came too late: the password that was checked is no longer the present one, or something else of the user
+    /// was changed at the same time, and the request may be repeated.
+    async fn overtaken(
+        &self,
+        user: &UserOf<A>,
+        checked: Option<PasswordHash>,
+    ) -> Result<UpdateError, StoreError> {
+        let Some(now) = self.store.find(&user.id()).await? else {
+            return Ok(UpdateError::Missing);
+        };
+        Ok(match checked {
+            Some(hash) if now.hashed_password() != Some(hash.as_str()) => UpdateError::InvalidCurrentPassword,
+            _ => StoreError::unavailable("the user was changed at the same time").into(),
+        })
     }
 
     fn sessions_to_end(&self, change: &Change<ColumnsOf<A>>, updated: Updated, by: By) -> EndSessions {
@@ -251,6 +278,8 @@ impl From<CurrentPasswordError> for UpdateError {
     }
 }
 
-fn is_key_of<U: User>(key: &crate::EmailKey, user: &U) -> bool {
-    normalize_email(user.email()).as_ref() == Ok(key)
+/// Whether mail may go elsewhere with the new address. Addresses of one normal form are one account, and yet `k` and its
+/// full-width twin may be two mailboxes; no mail server tells the case of ASCII letters apart.
+fn moves_mail<U: User>(new: &EmailAddress, user: &U) -> bool {
+    !new.as_str().eq_ignore_ascii_case(user.email())
 }

@@ -4,7 +4,6 @@ use crate::{
     Applied, Change, Context, EmailAddress, Failure, MessageKind, Notice, RequestError, SecurityEvent, User,
     UserApi, UserHooks, UserManager, UserOf, UserStore, VerifyError,
     manager::{TokenOwner, with_facts},
-    normalize_email,
     token::TokenPurpose,
 };
 
@@ -50,7 +49,7 @@ impl<A: UserApi> UserManager<A> {
             }
         };
         let mut change = Change::new(context.now);
-        change.expect.email = normalize_email(stored.email()).ok();
+        change.expect.email_of(&stored.user);
         change.expect.is_active = Some(true);
         change.expect.is_verified = Some(false);
         change.set.is_verified = Some(true);

@@ -62,6 +62,13 @@ impl Recipe {
     }
 }
 
+/// Whether a right password is to be hashed anew where its stored hash is of older settings.
+#[derive(Clone, Copy)]
+pub(super) enum Upgrade {
+    Wanted,
+    Unwanted,
+}
+
 /// What one thread hashes with.
 pub(super) struct Engine {
     recipe: Arc<Recipe>,
@@ -95,7 +102,12 @@ impl Engine {
         Ok(PasswordHash::from_stored(hash.to_string()))
     }
 
-    pub(super) fn verify(&mut self, password: &Password, stored: Option<&str>) -> Result<Verdict, HashError> {
+    pub(super) fn verify(
+        &mut self,
+        password: &Password,
+        stored: Option<&str>,
+        upgrade: Upgrade,
+    ) -> Result<Verdict, HashError> {
         let recognised = stored.and_then(Stored::recognise);
         if stored.is_some() && recognised.is_none() {
             tracing::warn!("a stored password hash is of no known kind, so no password is right");
@@ -111,12 +123,12 @@ impl Engine {
                 self.recipe.is_followed_by(&hash),
             ),
         };
-        Ok(match (is_right, is_current) {
-            (false, _) => Verdict::Wrong,
-            (true, true) => Verdict::Right { upgrade: None },
-            (true, false) => Verdict::Right {
+        Ok(match (is_right, is_current, upgrade) {
+            (false, ..) => Verdict::Wrong,
+            (true, false, Upgrade::Wanted) => Verdict::Right {
                 upgrade: self.upgrade(password),
             },
+            (true, ..) => Verdict::Right { upgrade: None },
         })
     }
 
@@ -204,11 +216,17 @@ mod tests {
     }
 
     fn is_right(engine: &mut Engine, typed: &str, stored: &str) -> bool {
-        engine.verify(&password(typed), Some(stored)).unwrap().is_right()
+        engine
+            .verify(&password(typed), Some(stored), Upgrade::Unwanted)
+            .unwrap()
+            .is_right()
     }
 
     fn upgrade(engine: &mut Engine, typed: &str, stored: &str) -> Option<PasswordHash> {
-        match engine.verify(&password(typed), Some(stored)).unwrap() {
+        match engine
+            .verify(&password(typed), Some(stored), Upgrade::Wanted)
+            .unwrap()
+        {
             Verdict::Right { upgrade } => upgrade,
             Verdict::Wrong => panic!("the right password is right"),
         }
@@ -322,6 +340,15 @@ mod tests {
     }
 
     #[test]
+    fn unwanted_upgrade_costs_nothing() {
+        let mut engine = quick();
+        let old = bcrypt::hash("correct horse", 4).unwrap();
+        assert!(is_right(&mut engine, "correct horse", &old));
+        let counts = engine.recipe.counts();
+        assert_eq!((counts.argon2, counts.bcrypt), (0, 1));
+    }
+
+    #[test]
     fn bcrypt_takes_72_bytes_and_cuts_nothing_off() {
         let mut engine = quick();
         let old = bcrypt::hash("x".repeat(72), 4).unwrap();
@@ -344,7 +371,9 @@ mod tests {
             Some("$2b$31$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u"),
         ] {
             let before = engine.recipe.counts();
-            let verdict = engine.verify(&password("wrong horse"), stored).unwrap();
+            let verdict = engine
+                .verify(&password("wrong horse"), stored, Upgrade::Wanted)
+                .unwrap();
             let after = engine.recipe.counts();
             assert!(!verdict.is_right(), "{stored:?}");
             assert_eq!(

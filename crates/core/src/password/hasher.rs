@@ -1,17 +1,17 @@
 //! The handle that the rest of the library hashes through.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use super::{
     Password,
-    engine::{Engine, Recipe},
+    engine::{Engine, Recipe, Upgrade},
     hash::PasswordHash,
     pool::Pool,
-    settings::{HasherError, HasherSettings},
+    settings::{HasherError, HasherSettings, Size},
 };
 
 /// Hashes and verifies passwords on a few threads of its own; a clone is another handle to the same threads.
@@ -46,8 +46,40 @@ use super::{
 pub struct PasswordHasher(Arc<Inner>);
 
 struct Inner {
-    pool: Pool<Engine>,
+    pool: OnceLock<Pool<Engine>>,
+    size: Size,
     recipe: Arc<Recipe>,
+}
+
+impl Inner {
+    fn new(settings: &HasherSettings) -> Result<Self, HasherError> {
+        Ok(Self {
+            pool: OnceLock::new(),
+            size: settings.size()?,
+            recipe: Arc::new(Recipe::new(
+                settings.argon2.params()?,
+                Arc::clone(&settings.random),
+            )),
+        })
+    }
+
+    fn start(&self) -> io::Result<&Pool<Engine>> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool);
+        }
+        let recipe = Arc::clone(&self.recipe);
+        let fresh = Pool::start(self.size, move || Engine::new(Arc::clone(&recipe)))?;
+        Ok(self.pool.get_or_init(|| fresh))
+    }
+
+    fn pool(&self) -> Result<&Pool<Engine>, HashError> {
+        self.start().map_err(|error| {
+            tracing::error!(%error, "no thread to hash passwords on could be started");
+            HashError::Busy {
+                retry_after: Duration::from_secs(1),
+            }
+        })
+    }
 }
 
 impl PasswordHasher {
@@ -56,31 +88,29 @@ impl PasswordHasher {
     /// # Errors
     /// [`HasherError`] where the settings are impossible or too weak, or the system has no thread to give.
     pub fn new(settings: &HasherSettings) -> Result<Self, HasherError> {
-        let size = settings.size()?;
-        let recipe = Arc::new(Recipe::new(
-            settings.argon2.params()?,
-            Arc::clone(&settings.random),
-        ));
-        let pool = Pool::start(size, {
-            let recipe = Arc::clone(&recipe);
-            move || Engine::new(Arc::clone(&recipe))
-        })
-        .map_err(HasherError::Spawn)?;
-        Ok(Self(Arc::new(Inner { pool, recipe })))
+        let inner = Inner::new(settings)?;
+        inner.start().map_err(HasherError::Spawn)?;
+        Ok(Self(Arc::new(inner)))
     }
 
-    /// The one hasher of this process with the default [`HasherSettings`], started on first use and kept until the end:
-    /// several families of users share its threads, so together they take no more of the machine than one.
+    /// The one hasher of this process with the default [`HasherSettings`], kept until the end: several families of users
+    /// share its threads, so together they take no more of the machine than one. The threads start with the first
+    /// password.
     ///
     /// # Errors
-    /// [`HasherError::Spawn`] where the system has no thread to give; the next call tries again.
+    /// [`HasherError`] where the default settings do not suit this machine.
     pub fn shared() -> Result<Self, HasherError> {
         static SHARED: OnceLock<PasswordHasher> = OnceLock::new();
         if let Some(hasher) = SHARED.get() {
             return Ok(hasher.clone());
         }
-        let fresh = Self::new(&HasherSettings::new())?;
+        let fresh = Self::idle(&HasherSettings::new())?;
         Ok(SHARED.get_or_init(|| fresh).clone())
+    }
+
+    /// A hasher whose threads start with the first password.
+    fn idle(settings: &HasherSettings) -> Result<Self, HasherError> {
+        Ok(Self(Arc::new(Inner::new(settings)?)))
     }
 
     /// Hashes a new password with a fresh salt.
@@ -90,11 +120,11 @@ impl PasswordHasher {
     /// # Errors
     /// [`HashError`].
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
-        self.0.pool.run(move |engine| engine.hash(&password)).await?
+        self.0.pool()?.run(move |engine| engine.hash(&password)).await?
     }
 
-    /// Verifies a typed password against the stored hash, and makes a new hash where the stored one is not of the
-    /// present settings. `None` stands for "there is no such user" and for "this user has no password".
+    /// Verifies a typed password against the stored hash. `None` stands for "there is no such user" and for "this user
+    /// has no password".
     ///
     /// Argon2id, Argon2i and Argon2d of any settings up to 2 GiB of memory are understood, and bcrypt (`2a`, `2b`, `2x`,
     /// `2y`) up to cost 17. All bcrypt is computed as `2b`: what the flaw behind `2x` made of characters beyond ASCII is
@@ -110,10 +140,36 @@ impl PasswordHasher {
     /// constant time. bcrypt looks at 72 bytes only, so a longer password is wrong against it instead of being cut. A
     /// bcrypt hash takes the time of bcrypt until its owner's next login.
     pub async fn verify(&self, password: Password, stored: Option<&str>) -> Result<Verdict, HashError> {
+        self.run_verify(password, stored, Upgrade::Unwanted).await
+    }
+
+    /// Like [`verify`](Self::verify), and makes a new hash of a right password where the stored one is not of the present
+    /// settings.
+    ///
+    /// # Errors
+    /// Like [`verify`](Self::verify).
+    ///
+    /// # Security
+    /// The second hash takes time that can be measured: ask for it only where the answer tells that the password was
+    /// right.
+    pub async fn verify_and_upgrade(
+        &self,
+        password: Password,
+        stored: Option<&str>,
+    ) -> Result<Verdict, HashError> {
+        self.run_verify(password, stored, Upgrade::Wanted).await
+    }
+
+    async fn run_verify(
+        &self,
+        password: Password,
+        stored: Option<&str>,
+        upgrade: Upgrade,
+    ) -> Result<Verdict, HashError> {
         let stored = stored.map(str::to_owned);
         self.0
-            .pool
-            .run(move |engine| engine.verify(&password, stored.as_deref()))
+            .pool()?
+            .run(move |engine| engine.verify(&password, stored.as_deref(), upgrade))
             .await?
     }
 
@@ -145,7 +201,8 @@ pub enum Verdict {
     /// It is the user's.
     Right {
         /// A hash of the same password with the present settings, to be stored in place of the old one (OWASP Password
-        /// Storage Cheat Sheet, "Upgrading the Work Factor"); `None` where the stored one is up to date.
+        /// Storage Cheat Sheet, "Upgrading the Work Factor"); `None` where the stored one is up to date, or where
+        /// [`PasswordHasher::verify`] did not look for one.
         upgrade: Option<PasswordHash>,
     },
 }
@@ -285,6 +342,32 @@ mod tests {
     fn weak_settings_do_not_start() {
         let weak = HasherSettings::new().argon2(Argon2Settings::new().iterations(1));
         assert!(matches!(PasswordHasher::new(&weak), Err(HasherError::TooWeak)));
+    }
+
+    #[tokio::test]
+    async fn idle_hasher_starts_its_threads_with_the_first_password() {
+        let hasher = PasswordHasher::idle(&settings()).unwrap();
+        assert!(hasher.0.pool.get().is_none());
+        let hash = hasher.hash(password("correct horse")).await.unwrap();
+        assert!(hasher.0.pool.get().is_some());
+        let verdict = hasher
+            .verify(password("correct horse"), Some(hash.as_str()))
+            .await;
+        assert!(verdict.unwrap().is_right());
+        assert_eq!(hasher.counts().argon2, 2);
+    }
+
+    #[tokio::test]
+    async fn old_hash_is_made_anew_only_where_that_is_asked_for() {
+        let hasher = PasswordHasher::new(&settings()).unwrap();
+        let old = bcrypt::hash("correct horse", 4).unwrap();
+        let plain = hasher.verify(password("correct horse"), Some(&old)).await;
+        assert!(matches!(plain.unwrap(), Verdict::Right { upgrade: None }));
+        let upgraded = hasher
+            .verify_and_upgrade(password("correct horse"), Some(&old))
+            .await;
+        assert!(matches!(upgraded.unwrap(), Verdict::Right { upgrade: Some(_) }));
+        assert_eq!(hasher.counts(), HashCounts { argon2: 1, bcrypt: 2 });
     }
 
     #[test]

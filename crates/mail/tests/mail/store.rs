@@ -10,8 +10,8 @@ use std::{
 };
 
 use axum_users_core::{
-    Applied, Change, Compose, EmailKey, Inserted, Leased, Message, NewUser, Outbox, StoreError, Stored,
-    Timestamp, UserStore,
+    Applied, Change, Compose, EmailKey, Inserted, Leased, Message, NewUser, Outbox, Removed, StoreError,
+    Stored, Timestamp, UserStore,
 };
 
 use crate::kit::Ada;
@@ -81,8 +81,8 @@ impl UserStore for Store {
     async fn update(&self, _: &i64, _: Change<()>) -> Result<Applied<Ada>, StoreError> {
         Ok(Applied::Missing)
     }
-    async fn delete(&self, _: &i64) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn delete(&self, _: &i64) -> Result<Removed, StoreError> {
+        Ok(Removed::Missing)
     }
 }
 
@@ -94,7 +94,8 @@ impl Outbox for Store {
             .take(usize::try_from(limit).unwrap())
             .map(|(id, row)| {
                 row.due = now.plus(lease);
-                Leased::new(*id, row.attempts, row.message.clone())
+                row.attempts += 1;
+                Leased::new(*id, row.attempts - 1, row.message.clone())
             })
             .collect())
     }
@@ -106,7 +107,14 @@ impl Outbox for Store {
 
     async fn retry(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
         if let Some(row) = self.answer(&self.deaf)?.get_mut(&id) {
-            row.attempts += 1;
+            row.due = at;
+        }
+        Ok(())
+    }
+
+    async fn release(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        if let Some(row) = self.answer(&self.deaf)?.get_mut(&id) {
+            row.attempts -= 1;
             row.due = at;
         }
         Ok(())

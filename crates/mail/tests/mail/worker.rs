@@ -188,7 +188,8 @@ async fn shutdown_finishes_the_mail_in_hand_and_puts_the_others_back() {
     go_on.notify_one();
     running.await.unwrap();
 
-    assert_eq!(store.rows().keys().copied().collect::<Vec<_>>(), [2, 3]);
+    let waiting: Vec<_> = store.rows().iter().map(|(id, row)| (*id, row.attempts)).collect();
+    assert_eq!(waiting, [(2, 0), (3, 0)], "what was put back has lost no try");
     let (pocket, _news) = Pocket::new();
     let next = MailWorker::new(store, pocket, clock);
     assert_eq!(next.run_once().await.unwrap(), 2);

@@ -149,6 +149,34 @@ pub async fn retried_mails_wait_for_their_time<F: StoreFixture>(fixture: &F) {
     stage.clear().await;
 }
 
+/// A mail that its worker gives back untried has not lost one of its tries.
+pub async fn released_mails_lose_no_try<F: StoreFixture>(fixture: &F) {
+    let Some(stage) = Stage::set(fixture).await else {
+        return;
+    };
+    stage.enqueue(vec![mail("untried")]).await;
+    let mut now = NOW;
+    for _ in 0..3 {
+        let leased = stage.lease_one(now).await;
+        assert_eq!(leased.attempts, 0);
+        let at = now.plus(HOUR);
+        stage.store.release(leased.id, at).await.expect("release");
+        assert!(stage.lease(10, at.minus(MILLISECOND)).await.is_empty());
+        now = at;
+    }
+    let tried = stage.lease_one(now).await;
+    stage.store.retry(tried.id, now).await.expect("retry");
+    let leased = stage.lease_one(now).await;
+    assert_eq!(leased.attempts, 1);
+    stage.store.release(leased.id, now).await.expect("release");
+    assert_eq!(
+        stage.lease_one(now).await.attempts,
+        1,
+        "a try before counts still"
+    );
+    stage.clear().await;
+}
+
 /// A mail that was sent or given up is never leased again, not even after a late retry, and neither its address nor its
 /// link is kept.
 pub async fn finished_mails_never_come_back_and_are_erased<F: StoreFixture>(fixture: &F) {
@@ -174,6 +202,7 @@ pub async fn finished_mails_never_come_back_and_are_erased<F: StoreFixture>(fixt
     stage.store.give_up(given_up.id, NOW).await.expect("give_up");
     for id in [sent.id, given_up.id] {
         stage.store.retry(id, NOW).await.expect("retry");
+        stage.store.release(id, NOW).await.expect("release");
     }
     stage
         .store
@@ -225,6 +254,7 @@ pub async fn outcomes_of_unknown_mails_are_no_error<F: StoreFixture>(fixture: &F
     stage.store.sent(987_654, NOW).await.expect("sent");
     stage.store.give_up(987_654, NOW).await.expect("give_up");
     stage.store.retry(987_654, NOW).await.expect("retry");
+    stage.store.release(987_654, NOW).await.expect("release");
     assert!(stage.lease(10, NOW.plus(HOUR)).await.is_empty());
     stage.clear().await;
 }

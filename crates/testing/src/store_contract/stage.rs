@@ -4,8 +4,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Applied, Change, Claim, EmailAddress, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, MessageKind,
-    NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, Purged, Session, SessionStore, Stored, Subject,
-    Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserStore, normalize_email,
+    NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, Purged, Removed, Session, SessionStore, Stored,
+    Subject, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserStore, normalize_email,
 };
 use tokio::sync::Barrier;
 
@@ -98,7 +98,7 @@ impl<'a, F: StoreFixture> Stage<'a, F> {
     }
 
     pub(super) async fn delete(&self, id: &KeyOf<F>) -> bool {
-        self.store.delete(id).await.expect("delete")
+        self.store.delete(id).await.expect("delete") == Removed::Removed
     }
 
     /// Stores a token at an epoch, without expiry.

@@ -1,6 +1,6 @@
 //! Users are stored, found and removed.
 
-use axum_users_core::{EndSessions, Epoch, Inserted, NewUser, User, UserStore};
+use axum_users_core::{EndSessions, Epoch, Inserted, NewUser, Removed, User, UserStore};
 
 use super::{
     StoreFixture,
@@ -375,7 +375,7 @@ pub async fn racing_deletions_delete_once<F: StoreFixture>(fixture: &F) {
         stage.token(&ada, "token", Epoch(0)).await;
         let racers = (0..RACERS).map(|_| {
             let (store, id) = (stage.store.clone(), ada.clone());
-            async move { store.delete(&id).await.expect("delete") }
+            async move { store.delete(&id).await.expect("delete") == Removed::Removed }
         });
         let found = race(racers).await.into_iter().filter(|found| *found).count();
         assert_eq!(found, 1);

@@ -46,6 +46,10 @@ async fn each_event_is_written_once_where_it_happens() {
     let session = signed_in(&ada, None).session;
     manager.signed_in(&ada, &session, 0, &context).await;
     expect(&[E::LoggedIn], "a session");
+    manager.admit(&ada, true, &context).await.unwrap_err();
+    expect(&[E::LoginRefused], "a right password with an unconfirmed address");
+    manager.admit(&ada, false, &context).await.unwrap();
+    expect(&[], "a login that nothing stands against");
     manager.signed_out(&ada, &session, &context).await;
     expect(&[E::LoggedOut], "the end of a session");
     stage.login(ADA, "wrong").await.unwrap_err();

@@ -1,11 +1,12 @@
 //! Who may begin a session.
 
 use axum_users_core::{
-    Applied, Authentication, Change, EndSessions, Epoch, LoginError, PasswordHash, PasswordHasher, UserStore,
+    Applied, Argon2Settings, Authentication, Change, EndSessions, Epoch, HasherSettings, LoginError,
+    PasswordHash, PasswordHasher, UserStore,
 };
 use axum_users_testing::{captured_events, fast_hasher_settings};
 
-use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, hash};
+use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, hash, password, signed_in};
 
 #[tokio::test]
 async fn right_password_signs_in_with_the_epoch_of_that_moment() {
@@ -30,9 +31,23 @@ async fn unknown_user_inactive_user_and_wrong_password_get_one_answer_for_the_sa
             change.set.is_active = Some(false);
         })
         .await;
+    // With a hash of older settings the right password must not cost a second hash, or it could be told by its time.
+    let harder = HasherSettings::new()
+        .argon2(Argon2Settings::insecure_for_tests().memory(16))
+        .threads(1);
+    let harder = PasswordHasher::new(&harder).unwrap();
+    let old = harder.hash(password(PASSWORD)).await.unwrap();
+    stage
+        .user_with("inactive.long.ago@example.com", |change| {
+            change.set.is_active = Some(false);
+            change.set.hashed_password = Some(old);
+        })
+        .await;
     let mut work = Vec::new();
     for (login, typed) in [
         (ADA, "wrong password"),
+        ("inactive.long.ago@example.com", PASSWORD),
+        ("inactive.long.ago@example.com", "wrong password"),
         ("inactive@example.com", PASSWORD),
         ("inactive@example.com", "wrong password"),
         ("nobody@example.com", PASSWORD),
@@ -99,12 +114,7 @@ async fn upgrade_at_a_login_never_undoes_a_new_password() {
                 tokio::spawn(async move { stage.lets_in(ADA, PASSWORD).await })
             })
             .collect();
-        let new = stage
-            .manager
-            .hasher()
-            .hash(crate::stage::password(NEW_PASSWORD))
-            .await
-            .unwrap();
+        let new = stage.manager.hasher().hash(password(NEW_PASSWORD)).await.unwrap();
         stage
             .change(&ada, |change| change.set.hashed_password = Some(new))
             .await;
@@ -137,6 +147,28 @@ async fn unconfirmed_user_is_admitted_unless_confirmation_is_required() {
         .user_with("bob@example.com", |change| change.set.is_verified = Some(true))
         .await;
     stage.manager.admit(&bob, true, &stage.context()).await.unwrap();
+}
+
+#[tokio::test]
+async fn present_password_is_checked_by_one_hash_even_where_the_stored_one_is_old() {
+    let hasher = PasswordHasher::new(&fast_hasher_settings()).unwrap();
+    let stage = Stage::with(|manager| manager.with_hasher(hasher.clone()));
+    let old = bcrypt::hash(PASSWORD, 4).unwrap();
+    let ada = stage
+        .user_with(ADA, |change| change.set.hashed_password = Some(hash(&old)))
+        .await;
+    let before = hasher.counts();
+    let current = signed_in(&ada, None);
+    stage
+        .manager
+        .delete_self(&current, Some(password(PASSWORD)), &stage.context())
+        .await
+        .unwrap();
+    let after = hasher.counts();
+    assert_eq!(
+        (after.argon2 - before.argon2, after.bcrypt - before.bcrypt),
+        (0, 1)
+    );
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ use axum_users_core::{
     Claim, Epoch, Failure, MemoryUser, MessageKind, NewToken, OpaqueClaim, SessionStore, TokenDigest,
     UpdateError, UserQuery, UserStore,
 };
+use axum_users_testing::captured_events;
 use serde_json::{Value, json};
 
-use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, signed_in};
+use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, email, password, signed_in};
 
 impl Stage {
     async fn update_self(&self, user: &MemoryUser, new: Value) -> Result<MemoryUser, UpdateError> {
@@ -59,7 +60,7 @@ async fn users_change_their_address_by_their_password_and_it_is_unconfirmed_then
 }
 
 #[tokio::test]
-async fn another_spelling_of_the_address_needs_no_password_and_stays_confirmed() {
+async fn another_case_of_ascii_letters_in_the_address_needs_no_password_and_stays_confirmed() {
     let stage = Stage::new();
     let ada = stage
         .user_with(ADA, |change| change.set.is_verified = Some(true))
@@ -72,6 +73,84 @@ async fn another_spelling_of_the_address_needs_no_password_and_stays_confirmed()
         (after.email.as_str(), after.is_verified),
         ("ADA@example.com", true)
     );
+}
+
+/// Spellings of `kay@example.com` with the same normal form, to which a mail server may deliver elsewhere: a full-width
+/// letter, a raised one, a mathematical one.
+const TWINS: [&str; 3] = [
+    "\u{ff4b}ay@example.com",
+    "\u{1d4f}ay@example.com",
+    "\u{1d424}ay@example.com",
+];
+
+#[tokio::test]
+async fn kelvin_sign_is_the_letter_k_for_mail_too() {
+    let stage = Stage::new();
+    let kay = stage
+        .user_with("kay@example.com", |change| change.set.is_verified = Some(true))
+        .await;
+    let new = json!({ "email": "\u{212a}ay@example.com" });
+    let after = stage.update_self(&kay, new).await.unwrap();
+    assert_eq!(
+        (after.email.as_str(), after.is_verified),
+        ("Kay@example.com", true),
+        "NFC makes one of the two"
+    );
+}
+
+#[tokio::test]
+async fn address_of_the_same_normal_form_is_a_new_one_where_mail_may_go_elsewhere() {
+    for twin in TWINS {
+        let stage = Stage::new();
+        let kay = stage
+            .user_with("kay@example.com", |change| change.set.is_verified = Some(true))
+            .await;
+        let events = captured_events();
+        let refused = stage.update_self(&kay, json!({ "email": twin })).await;
+        assert!(
+            matches!(refused, Err(UpdateError::InvalidCurrentPassword)),
+            "{twin}"
+        );
+        assert_eq!(stage.now(&kay).await.user, kay);
+        let new = json!({ "email": twin, "current_password": PASSWORD });
+        let after = stage.update_self(&kay, new).await.unwrap();
+        assert_eq!((after.email.as_str(), after.is_verified), (twin, false));
+        assert_eq!(events.security(), ["current_password_refused", "email_changed"]);
+    }
+}
+
+#[tokio::test]
+async fn superuser_who_moves_the_mail_within_one_normal_form_unconfirms_the_address() {
+    for twin in TWINS {
+        let stage = Stage::new();
+        let kay = stage
+            .user_with("kay@example.com", |change| change.set.is_verified = Some(true))
+            .await;
+        let after = stage.update(&kay, json!({ "email": twin })).await.unwrap();
+        assert!(!after.is_verified, "{twin}");
+    }
+}
+
+#[tokio::test]
+async fn mailed_tokens_die_where_mail_goes_elsewhere_though_the_normal_form_stays() {
+    for twin in TWINS {
+        let stage = Stage::new();
+        let kay = stage.user("kay@example.com").await;
+        let verify = stage.verify_token("kay@example.com").await;
+        let reset = stage.reset_token("kay@example.com").await;
+        let new = json!({ "email": twin, "current_password": PASSWORD });
+        stage.update_self(&kay, new).await.unwrap();
+        let context = stage.context();
+        stage.manager.verify(&verify, &context).await.unwrap_err();
+        let new = password(NEW_PASSWORD);
+        stage
+            .manager
+            .reset_password(&reset, new, &context)
+            .await
+            .unwrap_err();
+        assert!(!stage.now(&kay).await.is_verified, "{twin}");
+        assert!(stage.lets_in("kay@example.com", PASSWORD).await, "{twin}");
+    }
 }
 
 #[tokio::test]
@@ -292,6 +371,69 @@ async fn superuser_confirms_the_address_they_saw_and_no_other() {
             .unwrap()
             .is_verified
     );
+}
+
+#[tokio::test]
+async fn superusers_change_their_own_address_and_password_by_their_present_password_only() {
+    let stage = Stage::new();
+    let ada = stage
+        .user_with(ADA, |change| change.set.is_superuser = Some(true))
+        .await;
+    let bob = stage.user("bob@example.com").await;
+    let by_ada = stage.context().with_actor(&ada.id);
+    let update = |user: &MemoryUser, new: Value| {
+        let (stage, user, by_ada) = (&stage, user.clone(), &by_ada);
+        async move { stage.manager.update(&user, body(new), by_ada).await }
+    };
+    for new in [
+        json!({ "password": NEW_PASSWORD }),
+        json!({ "email": "new@example.com" }),
+        json!({ "password": NEW_PASSWORD, "current_password": "wrong password" }),
+    ] {
+        let refused = update(&ada, new).await;
+        assert!(matches!(refused, Err(UpdateError::InvalidCurrentPassword)));
+    }
+    assert_eq!(stage.now(&ada).await.user, ada);
+    update(&ada, json!({ "is_verified": true, "email": "ADA@example.com" }))
+        .await
+        .unwrap();
+    update(&bob, json!({ "password": NEW_PASSWORD })).await.unwrap();
+    let new = json!({ "password": NEW_PASSWORD, "current_password": PASSWORD });
+    let ada = stage.now(&ada).await.user;
+    update(&ada, new).await.unwrap();
+    assert!(stage.lets_in(ADA, NEW_PASSWORD).await);
+
+    let lax = Stage::with(axum_users_core::UserManager::insecure_no_current_password);
+    let ada = lax.user(ADA).await;
+    let by_ada = lax.context().with_actor(&ada.id);
+    lax.manager
+        .update(&ada, body(json!({ "password": NEW_PASSWORD })), &by_ada)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn change_that_another_one_overtakes_blames_the_password_only_where_that_is_another_one() {
+    for (overtaking, blamed) in [("email", false), ("password", true)] {
+        let stage = Stage::new();
+        let ada = stage.user(ADA).await;
+        let other = stage.manager.hasher().hash(password(NEW_PASSWORD)).await.unwrap();
+        stage
+            .change(&ada, |change| {
+                if overtaking == "email" {
+                    change.set.email = Some(email("first@example.com"));
+                } else {
+                    change.set.hashed_password = Some(other);
+                }
+            })
+            .await;
+        let new = json!({ "email": "second@example.com", "current_password": PASSWORD });
+        match stage.update_self(&ada, new).await {
+            Err(UpdateError::InvalidCurrentPassword) => assert!(blamed, "{overtaking}"),
+            Err(UpdateError::Failed(Failure::Unavailable { .. })) => assert!(!blamed, "{overtaking}"),
+            other => panic!("{overtaking}: {other:?}"),
+        }
+    }
 }
 
 #[tokio::test]
