@@ -299,7 +299,10 @@ pub async fn personal_tokens_stored_while_their_user_ends_are_dead<F: StoreFixtu
             let token = new::<F>(&ada, &format!("{round} {n}"));
             async move {
                 match n {
-                    0 => assert!(store.delete(&id).await.expect("delete")),
+                    0 => assert_eq!(
+                        store.delete(&id).await.expect("delete"),
+                        axum_users_core::Removed::Removed
+                    ),
                     1 => {
                         let mut change = Change::new(NOW);
                         change.end_sessions = EndSessions::Everything;

@@ -222,7 +222,10 @@ pub async fn limited_tokens_stored_while_their_user_ends_are_dead<F: StoreFixtur
             );
             async move {
                 match n {
-                    0 => assert!(store.delete(&id).await.expect("delete")),
+                    0 => assert_eq!(
+                        store.delete(&id).await.expect("delete"),
+                        axum_users_core::Removed::Removed
+                    ),
                     1 | 2 => {
                         let mut change = Change::new(NOW);
                         change.end_sessions = EndSessions::All;
