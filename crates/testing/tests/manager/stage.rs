@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum_users_core::{
-    AdminUpdate, Authentication, Change, Context, EmailAddress, InMemoryUsers, LoginError, MemoryUser,
+    AdminUpdate, Authentication, Change, Context, EmailAddress, Epoch, InMemoryUsers, LoginError, MemoryUser,
     Message, MessageKind, Notice, Password, PasswordHash, RequestBody, Secret, Secrets, Session, SignedIn,
     Stored, TokenDigest, User, UserApi, UserCreate, UserHooks, UserManager, UserRead, UserStore, UserUpdate,
 };
@@ -181,7 +181,7 @@ pub(crate) fn body<B: RequestBody>(value: Value) -> B {
 
 /// `user`, signed in by an opaque token with this digest, or by a self-contained one.
 pub(crate) fn signed_in(user: &MemoryUser, digest: Option<TokenDigest>) -> SignedIn<MemoryUser> {
-    let mut session = Session::new("cookie", "1");
+    let mut session = Session::new("cookie", "1", Epoch(0));
     session.digest = digest;
     SignedIn::new(user.clone(), session)
 }

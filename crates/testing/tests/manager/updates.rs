@@ -16,6 +16,7 @@ impl Stage {
         self.manager
             .update_self(&current, body(new), &self.context())
             .await
+            .map(|stored| stored.user)
     }
 
     async fn update(&self, user: &MemoryUser, new: Value) -> Result<MemoryUser, UpdateError> {
