@@ -335,12 +335,12 @@ where
     assert!(matches!(nothing, Applied::Applied(stored) if stored.epoch == Epoch(1)));
 
     for (name, ended) in [("first", 0), ("second", 1)] {
-        let mut token = NewToken::new(id.clone(), "db", TokenDigest::of(name), Epoch(1), at(1));
-        token.limit = Some(TokenLimit {
+        let mut login = NewToken::new(id.clone(), "db", TokenDigest::of(name), Epoch(1), at(1));
+        login.limit = Some(TokenLimit {
             most: 1,
             policy: LimitPolicy::EndOldest,
         });
-        let stored = users.insert_token(token).await.unwrap();
+        let stored = users.insert_token(login).await.unwrap();
         assert!(matches!(stored, TokenStored::Stored { ended: other, .. } if other == ended));
     }
     let listed = users.list_tokens(&id, "db", at(1), 9).await.unwrap();
@@ -1225,9 +1225,15 @@ async fn until_one_waits(db: &DatabaseConnection) {
     let sql = "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p \
                ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'";
     let waiting = Statement::from_string(DbBackend::MySql, sql);
-    while db.query_one_raw(waiting.clone()).await.unwrap().is_none() {
-        tokio::task::yield_now().await;
-    }
+    let found = async {
+        while db.query_one_raw(waiting.clone()).await.unwrap().is_none() {
+            // The server looks anew only where nobody has asked for a tenth of a second.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found)
+        .await
+        .unwrap();
 }
 
 /// A pool of one connection, whose settings last.

@@ -5,7 +5,9 @@ use axum_users::{AxumUsers, Backend, CookieTransport, JwtStrategy, auth_router};
 use axum_users_testing::{TestClock, fast_hasher};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::harness::{Api, App, Call, LIFETIME, PASSWORD, SqliteInMemory, Watched, app, manager, secrets};
+use crate::harness::{
+    Api, App, Call, HouseRules, LIFETIME, PASSWORD, SqliteInMemory, Watched, app, manager, secrets,
+};
 
 const EMAIL: &str = "arthur@camelot.bt";
 
@@ -17,7 +19,12 @@ fn mounted(app: &App<SqliteInMemory>, cookie: CookieTransport) -> Router {
         cookie,
         JwtStrategy::new(secrets().access(), LIFETIME, store.clone()),
     );
-    let manager = manager::<SqliteInMemory>(&store, &TestClock::default(), fast_hasher());
+    let manager = manager::<SqliteInMemory>(
+        &store,
+        &TestClock::default(),
+        fast_hasher(),
+        HouseRules::default(),
+    );
     let users = AxumUsers::<Api<SqliteInMemory>>::new(manager, [backend]).unwrap();
     let routes = auth_router(&users, &users.backends()[0]);
     OpenApiRouter::new().nest("/auth", routes).split_for_parts().0

@@ -18,7 +18,7 @@ use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::harness::{
-    Api, Call, Database, LIFETIME, PASSWORD, SqliteInMemory, Watched, app, manager, secrets,
+    Api, Call, Database, HouseRules, LIFETIME, PASSWORD, SqliteInMemory, Watched, app, manager, secrets,
 };
 
 const EMAIL: &str = "arthur@camelot.bt";
@@ -64,7 +64,12 @@ async fn tokens_travel_as_a_transport_of_the_application_has_it() {
         Backend::new("key", KeyHeader, strategy()),
         Backend::new("bearer", BearerTransport::new(), strategy()),
     ];
-    let manager = manager::<SqliteInMemory>(&store, &TestClock::default(), fast_hasher());
+    let manager = manager::<SqliteInMemory>(
+        &store,
+        &TestClock::default(),
+        fast_hasher(),
+        HouseRules::default(),
+    );
     let users = AxumUsers::<Api<SqliteInMemory>>::new(manager, backends).unwrap();
     let (router, api) = OpenApiRouter::new()
         .nest("/auth/key", axum_users::auth_router(&users, &users.backends()[0]))

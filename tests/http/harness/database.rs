@@ -99,7 +99,12 @@ impl Database for InMemory {
 
 /// A table of users, as an application has it.
 pub(crate) trait UserTable: Send + Sync + 'static {
-    type Store: SessionStore + ListUsers + Outbox + Accepts<Self::New> + Accepts<Self::Patch>;
+    type Store: SessionStore
+        + PersonalTokenStore
+        + ListUsers
+        + Outbox
+        + Accepts<Self::New>
+        + Accepts<Self::Patch>;
     type Shown: From<<Self::Store as UserStore>::User> + Serialize + ToSchema + Send + 'static;
     type New: RequestBody + ToSchema;
     type Patch: RequestBody + ToSchema;

@@ -177,7 +177,7 @@ impl<A: UserApi> UserManager<A> {
             Applied::Applied(stored) => {
                 Self::emit_all(&stored.user, updated, ended != EndSessions::None, context);
                 if ended != EndSessions::None {
-                    let reason = if updated.active {
+                    let reason = if ended == EndSessions::Everything {
                         RevocationReason::Deactivated
                     } else {
                         RevocationReason::PasswordChanged

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use axum_users_core::{Context, SecurityEvent, SecurityEvent as E, UserManager};
+use axum_users_core::{
+    Context, LoginError, PersonalTokenRules, RevocationReason, Revoked, SecurityEvent, SecurityEvent as E,
+    TokenDigest, UserManager,
+};
 use axum_users_testing::{CapturedEvents, captured_events};
 use serde_json::json;
 
@@ -43,15 +46,54 @@ async fn each_event_is_written_once_where_it_happens() {
 
     stage.login(ADA, PASSWORD).await.unwrap();
     expect(&[], "a right password");
-    let session = signed_in(&ada, None).session;
-    manager.signed_in(&ada, &session, 0, &context).await;
+    let current = signed_in(&ada, None);
+    manager.signed_in(&ada, &current.session, 0, &context).await;
     expect(&[E::LoggedIn], "a session");
+    manager.signed_in(&ada, &current.session, 2, &context).await;
+    expect(&[E::LoggedIn], "a session for which others ended");
+    let refused = manager.too_many_sessions(&ada, &context);
+    assert!(matches!(refused, LoginError::TokenLimitReached));
+    expect(&[E::TokenLimitReached], "a session too many");
     manager.admit(&ada, true, &context).await.unwrap_err();
     expect(&[E::LoginRefused], "a right password with an unconfirmed address");
     manager.admit(&ada, false, &context).await.unwrap();
     expect(&[], "a login that nothing stands against");
-    manager.signed_out(&ada, &session, &context).await;
+    manager.signed_out(&ada, &current.session, &context).await;
     expect(&[E::LoggedOut], "the end of a session");
+    let other = Revoked::Session {
+        backend: "cookie",
+        token_id: "2",
+    };
+    manager
+        .session_ended(&ada.id, other, RevocationReason::ByOwner, &context)
+        .await;
+    expect(&[E::SessionEnded], "the end of another session");
+
+    let rules = PersonalTokenRules::new("personal");
+    let digest = TokenDigest::of("token");
+    for (request, expected) in [
+        (json!({ "name": "backup" }), E::CurrentPasswordRefused),
+        (
+            json!({ "name": "backup", "current_password": PASSWORD }),
+            E::PersonalTokenCreated,
+        ),
+    ] {
+        let what = request.to_string();
+        let made = manager
+            .create_personal_token(&current, body(request), digest, &rules, &context)
+            .await;
+        expect(&[expected], &what);
+        if let Ok(token) = made {
+            for expected in [vec![E::PersonalTokenEnded], vec![]] {
+                manager
+                    .end_personal_token(&ada, &token.id, &context)
+                    .await
+                    .unwrap();
+                expect(&expected, "the end of a token, once");
+            }
+        }
+    }
+
     stage.login(ADA, "wrong").await.unwrap_err();
     expect(&[E::LoginFailed], "a wrong password");
     stage.login("nobody@example.com", "wrong").await.unwrap_err();

@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use axum_users_core::{
-    Context, DeleteError, Denied, EmailAddress, FailedLogin, InvalidPassword, LoginError, Password,
-    PasswordOwner, RegisterError, UpdateError, Updated, User, UserHooks,
+    Context, DeleteError, Denied, EmailAddress, Epoch, FailedLogin, InvalidPassword, LoginError, NewToken,
+    Password, PasswordOwner, PersonalTokenRules, Purged, RegisterError, Revoked, SessionStore, TokenDigest,
+    TokenEvent, UpdateError, Updated, User, UserHooks,
 };
 use serde_json::json;
 
-use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, email, password, registration, signed_in};
+use crate::stage::{
+    ADA, HOUR, NEW_PASSWORD, PASSWORD, Stage, body, email, password, registration, signed_in,
+};
 
 /// Writes down what it is called for; refuses addresses and passwords that say so.
 pub(crate) struct Recorder {
@@ -80,6 +83,24 @@ impl<U: User> UserHooks<U> for Recorder {
     }
     async fn on_after_logout(&self, _: &U, _: &Context) {
         self.note("after_logout");
+    }
+    async fn on_token(&self, event: TokenEvent<'_, U::Id>, _: &Context) {
+        self.note(&match event {
+            TokenEvent::Issued { session, .. } => format!("issued {}", session.backend),
+            TokenEvent::Renewed { session, .. } => format!("renewed {}", session.backend),
+            TokenEvent::Revoked { which, reason, .. } => {
+                let which = match which {
+                    Revoked::Session { token_id, .. } => format!("session {token_id}"),
+                    Revoked::PersonalToken { .. } => "personal token".to_owned(),
+                    Revoked::Oldest { count, .. } => format!("oldest {count}"),
+                    Revoked::Many(which) => format!("{which:?}"),
+                    _ => "something new".to_owned(),
+                };
+                format!("revoked {which} by {}", reason.as_str())
+            }
+            TokenEvent::Expired { count } => format!("expired {count}"),
+            _ => "something new".to_owned(),
+        });
     }
     async fn on_before_update(&self, _: &U, _: Updated, _: &Context) -> Result<(), Denied> {
         self.judge("before_update")
@@ -160,11 +181,39 @@ async fn hooks_of_a_tuple_run_in_order_at_every_occasion() {
 
     manager.admit(&ada, false, &context).await.unwrap();
     let session = signed_in(&ada, None).session;
-    manager.signed_in(&ada, &session, 0, &context).await;
+    manager.signed_in(&ada, &session, 2, &context).await;
     manager.signed_out(&ada, &session, &context).await;
     assert_eq!(
         stage.calls(),
-        both(&["before_login", "after_login", "after_logout"])
+        both(&[
+            "before_login",
+            "issued cookie",
+            "revoked oldest 2 by limit",
+            "after_login",
+            "revoked session 1 by logout",
+            "after_logout"
+        ])
+    );
+
+    let rules = PersonalTokenRules::new("personal");
+    let request = body(json!({ "name": "backup", "current_password": PASSWORD }));
+    let token = manager
+        .create_personal_token(
+            &signed_in(&ada, None),
+            request,
+            TokenDigest::of("backup"),
+            &rules,
+            &context,
+        )
+        .await
+        .unwrap();
+    manager
+        .end_personal_token(&ada, &token.id, &context)
+        .await
+        .unwrap();
+    assert_eq!(
+        stage.calls(),
+        both(&["issued personal", "revoked personal token by by_owner"])
     );
 
     let token = stage.verify_token(ADA).await;
@@ -181,6 +230,7 @@ async fn hooks_of_a_tuple_run_in_order_at_every_occasion() {
         both(&[
             "after_forgot_password",
             "validate_password of known",
+            "revoked All by password_reset",
             "after_reset_password"
         ])
     );
@@ -194,11 +244,39 @@ async fn hooks_of_a_tuple_run_in_order_at_every_occasion() {
     let after = "after_update of email+password+active+superuser+verified";
     assert_eq!(
         stage.calls(),
-        both(&["validate_password of known", "before_update", after])
+        both(&[
+            "validate_password of known",
+            "before_update",
+            "revoked Everything by deactivated",
+            after
+        ])
     );
 
     manager.delete(&ada, &context).await.unwrap();
-    assert_eq!(stage.calls(), both(&["before_delete", "after_delete"]));
+    assert_eq!(
+        stage.calls(),
+        both(&["before_delete", "revoked Everything by deleted", "after_delete"])
+    );
+}
+
+#[tokio::test]
+async fn hooks_are_told_how_many_tokens_a_purge_found_over() {
+    let stage = Stage::new();
+    let ada = stage.user(ADA).await;
+    let now = stage.context().now;
+    for n in 0..5 {
+        let digest = TokenDigest::of(&n.to_string());
+        let mut token = NewToken::new(ada.id, "cookie", digest, Epoch(0), now.minus(HOUR));
+        token.expires_at = Some(now);
+        stage.store.insert_token(token).await.unwrap();
+        stage.store.revoke(&n.to_string(), now).await.unwrap();
+    }
+    stage.calls();
+    let purged = stage.manager.purge(2, &stage.context()).await.unwrap();
+    assert_eq!(purged, Purged::new(5, 5));
+    assert_eq!(stage.calls(), both(&["expired 5"]));
+    stage.manager.purge(2, &stage.context()).await.unwrap();
+    assert_eq!(stage.calls(), both(&[]), "there is nothing to tell");
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ impl Stage {
         let updated = self
             .manager
             .update_self(&current, body(new), &self.context())
-            .await?;
-        Ok(updated.user)
+            .await
+            .map(|stored| stored.user)
     }
 
     async fn update(&self, user: &MemoryUser, new: Value) -> Result<MemoryUser, UpdateError> {
