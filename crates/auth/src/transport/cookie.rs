@@ -289,6 +289,8 @@ impl Transport for CookieTransport {
 
 #[cfg(test)]
 mod tests {
+    use axum_users_core::{Epoch, Session, Timestamp};
+
     use super::*;
 
     fn read(transport: &CookieTransport, values: &[&'static str]) -> Option<String> {
@@ -337,7 +339,11 @@ mod tests {
     }
 
     fn set_by(transport: &CookieTransport, lifetime: Option<Duration>) -> String {
-        let response = transport.sign_in(&IssuedToken::new("t0ken".to_owned(), lifetime));
+        let now = Timestamp::from_secs(1_700_000_000);
+        let session = Session::new("cookie", "1", Epoch(0))
+            .since(now)
+            .until(lifetime.map(|lifetime| now.plus(lifetime)));
+        let response = transport.sign_in(&IssuedToken::new("t0ken".to_owned(), session));
         response.headers()[header::SET_COOKIE]
             .to_str()
             .unwrap()

@@ -14,8 +14,7 @@ use crate::stage::{ADA, NEW_PASSWORD, PASSWORD, Stage, body, email, password, si
 impl Stage {
     async fn update_self(&self, user: &MemoryUser, new: Value) -> Result<MemoryUser, UpdateError> {
         let current = signed_in(user, None);
-        let updated = self
-            .manager
+        self.manager
             .update_self(&current, body(new), &self.context())
             .await
             .map(|stored| stored.user)
