@@ -98,7 +98,9 @@ pub async fn up<E: UserEntity>(db: &DatabaseConnection) -> Result<usize, Migrate
 /// use sea_orm::DatabaseConnection;
 /// use sea_orm_migration::MigratorTrait;
 ///
-/// async fn migrate<E: UserEntity, M: MigratorTrait>(db: &DatabaseConnection) -> Result<usize, MigrateError> {
+/// async fn migrate<E: UserEntity, M: MigratorTrait + 'static>(
+///     db: &DatabaseConnection,
+/// ) -> Result<usize, MigrateError> {
 ///     up_with::<E>(db, |tx| Box::pin(M::up(tx, None))).await
 /// }
 /// ```

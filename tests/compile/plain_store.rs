@@ -31,7 +31,7 @@ impl UserStore for PlainStore {
         self.0.update(id, change).await
     }
 
-    async fn delete(&self, id: &IdOf<Self>) -> Result<bool, StoreError> {
+    async fn delete(&self, id: &IdOf<Self>) -> Result<axum_users::Removed, StoreError> {
         self.0.delete(id).await
     }
 

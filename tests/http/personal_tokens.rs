@@ -280,7 +280,7 @@ fn orders_of<A: UserApi>(users: &AxumUsers<A>) -> OpenApiRouter {
 
 #[tokio::test]
 async fn scopes_are_checked_and_stand_in_the_document() {
-    let app = wired(Wiring::<SqliteInMemory>::usual().mount(|users| orders_of(users))).await;
+    let app = wired(Wiring::<SqliteInMemory>::usual().mount(orders_of)).await;
     app.register(EMAIL).await;
     let owner = app.login("cookie", EMAIL).await;
     let reader = app.personal_token(&owner, Some(&["orders:read"])).await;

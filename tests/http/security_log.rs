@@ -180,10 +180,10 @@ async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
         .await
         .is(200);
 
-    let make = app.post("/auth/tokens").by(&token);
-    let make = make.json(json!({"name": "backup", "current_password": OTHER_PASSWORD}));
+    let create = app.post("/auth/tokens").by(&token);
+    let create = create.json(json!({"name": "backup", "current_password": OTHER_PASSWORD}));
     let made = log
-        .of(make, me, me, &[E::PersonalTokenCreated])
+        .of(create, me, me, &[E::PersonalTokenCreated])
         .await
         .is(201)
         .json();

@@ -402,7 +402,7 @@ async fn hooks_learn_why_sessions_end<D: Database>(app: &App<D>) {
 async fn the_address_of_the_client_is_kept_where_the_application_says_so() {
     use std::net::SocketAddr;
 
-    use axum::extract::connect_info::MockConnectInfo;
+    use axum::{Extension, extract::ConnectInfo};
     use axum_users::TokenOptions;
 
     let options = TokenOptions::new(crate::harness::LIFETIME).keep_client_address();
@@ -414,7 +414,7 @@ async fn the_address_of_the_client_is_kept_where_the_application_says_so() {
     });
     let mut app = crate::harness::wired(wiring).await;
     let proxy = SocketAddr::from(([10, 1, 1, 1], 4711));
-    app.router = app.router.clone().layer(MockConnectInfo(proxy));
+    app.router = app.router.clone().layer(Extension(ConnectInfo(proxy)));
     app.register(EMAIL).await;
     // The left end is what the client claims; the right end is what the proxy saw.
     let login = app.try_login("token", EMAIL, PASSWORD);

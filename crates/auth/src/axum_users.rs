@@ -593,6 +593,6 @@ impl<A: UserApi> fmt::Debug for AxumUsers<A> {
             .field("manager", &self.manager)
             .field("backends", &self.backends)
             .field("settings", &self.settings)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

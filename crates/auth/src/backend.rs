@@ -105,6 +105,6 @@ impl<A: UserApi> fmt::Debug for Backend<A> {
             .field("name", &self.name)
             .field("transport", &self.transport)
             .field("strategy", &self.strategy)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

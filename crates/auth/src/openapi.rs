@@ -555,7 +555,7 @@ impl<S> From<Route<S>> for UtoipaMethodRouter<S> {
 /// Documents that handlers of the application's own are guarded.
 pub(crate) fn guarded<S>(
     (schemas, mut paths, router): UtoipaMethodRouter<S>,
-    schemes: &[SchemeNeed],
+    needs: &[SchemeNeed],
     refusals: &[ErrorDoc],
     style: ErrorStyle,
 ) -> UtoipaMethodRouter<S> {
@@ -569,7 +569,7 @@ pub(crate) fn guarded<S>(
     };
     for item in paths.paths.values_mut() {
         for (_, operation) in finish::operations(item) {
-            let alternatives = schemes.iter().map(SchemeNeed::requirement);
+            let alternatives = needs.iter().map(SchemeNeed::requirement);
             operation.security.get_or_insert_default().extend(alternatives);
             let mut responses = BTreeMap::new();
             writer.error(&mut responses, &NOT_SIGNED_IN);

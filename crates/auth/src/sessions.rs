@@ -13,6 +13,9 @@ use crate::{
     strategy::{SessionList, SessionOwner},
 };
 
+/// A backend with its list of sessions, and the id of one of them there.
+type Listed<'a, A> = (&'a Backend<A>, &'a dyn SessionList<IdFor<A>>, &'a str);
+
 /// A session is named by its backend and its id there: the name of a backend has no dot.
 fn split(id: &str) -> Option<(&str, &str)> {
     id.split_once('.')
@@ -135,10 +138,7 @@ impl<A: UserApi> AxumUsers<A> {
         current.found().backend.transport().sign_out()
     }
 
-    fn list_of<'a>(
-        &'a self,
-        id: &'a str,
-    ) -> Option<(&'a Backend<A>, &'a dyn SessionList<IdFor<A>>, &'a str)> {
+    fn list_of<'a>(&'a self, id: &'a str) -> Option<Listed<'a, A>> {
         let (name, id) = split(id)?;
         let backend = self.backends().iter().find(|backend| backend.name() == name)?;
         Some((backend, backend.strategy().sessions()?, id))

@@ -95,6 +95,10 @@ impl IssuedToken {
 /// How an attempt to issue a token ended.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once for each login, and taken apart at once"
+)]
 pub enum Issue {
     /// Here it is.
     Issued(IssuedToken),

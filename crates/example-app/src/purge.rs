@@ -35,7 +35,7 @@ pub(crate) async fn hourly(users: Users, stopped: impl Future<Output = ()>) {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "what has expired could not be removed; it is tried again in an hour")
+                tracing::warn!(%error, "what has expired could not be removed; it is tried again in an hour");
             }
         }
     }

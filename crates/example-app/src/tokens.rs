@@ -7,6 +7,10 @@ use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
 /// What is set about the tokens of `db`, `cookie` and `redis`.
 #[derive(Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "flags and variables are named after them"
+)]
 pub(crate) struct TokenSettings {
     /// What new tokens begin with, so that secret scanners know them
     #[arg(long, env, global = true, default_value = "")]

@@ -77,6 +77,10 @@ pub(crate) struct Settings {
 
 /// How the tokens of `db`, `cookie` and `redis` live.
 #[derive(clap::Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "flags and variables are named after them"
+)]
 struct Tokens {
     /// What new tokens begin with
     #[arg(long, env, default_value = "")]
