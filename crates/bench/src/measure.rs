@@ -188,13 +188,18 @@ impl Bench<'_> {
                 crate::progress(&format!("looks: round {round} of {rounds}"));
             }
         }
+        self.look_figures(&costs, &lively_costs);
+        Ok(())
+    }
+
+    fn look_figures(&mut self, costs: &BTreeMap<(String, &str), Vec<Cost>>, lively: &[Vec<Cost>; 2]) {
         let of = |name: &str, backend| {
             costs
                 .get(&(format!("bench-{name}"), backend))
                 .cloned()
                 .unwrap_or_default()
         };
-        self.lively(&of("floor-small", "db"), &lively_costs);
+        self.lively(&of("floor-small", "db"), lively);
         for backend in BACKENDS {
             let (floor, ours) = (of("floor-small", backend), of("axum-users-small", backend));
             self.figures.push(
@@ -231,7 +236,6 @@ impl Bench<'_> {
             self.figures
                 .push(floor.ratio(ratios(&of("floor-small", backend), &of("floor-large", backend))));
         }
-        Ok(())
     }
 
     /// Figures of sessions in use, whose ends slide: their uses are written beside the requests.
