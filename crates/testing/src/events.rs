@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 use axum_users_core::{SECURITY_TARGET, SecurityEvent};
@@ -34,6 +34,9 @@ use tracing_subscriber::{
 /// assert_eq!(events.security(), ["login_failed"]);
 /// ```
 pub fn captured_events() -> CapturedEvents {
+    // With only one dispatcher, `tracing` lets the thread that comes by a place first judge for all whether anybody listens.
+    static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Registry::default()));
+    LazyLock::force(&SECOND);
     let log = Log::default();
     let dispatch = Dispatch::new(Registry::default().with(log.clone()));
     let guard = tracing::dispatcher::set_default(&dispatch);

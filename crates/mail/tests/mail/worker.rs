@@ -225,6 +225,8 @@ async fn log_tells_row_kind_try_and_class_and_no_address() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // With only one dispatcher, what another thread logs first is judged by that thread, which listens to nothing.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let guard = tracing::subscriber::set_default(subscriber);
     for error in [
         MailError::temporary("greeting").with_status(421),
