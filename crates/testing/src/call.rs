@@ -254,7 +254,7 @@ impl Answer {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// # let app = TestApp::<InMemoryApi>::over(InMemoryUsers::new(), (), |_| {
-    /// #     let fault = || FieldError::new(Source::Body, "name", "missing", "Field required");
+    /// #     let fault = || FieldError::new(Source::Body, ["name"], "missing", "Field required");
     /// #     Router::new().route("/orders", post(async move || Refusal::invalid(vec![fault()])))
     /// # });
     /// app.post("/orders").await.invalid(&[("name", "missing")]);
