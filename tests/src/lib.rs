@@ -48,3 +48,12 @@ mod security {}
 
 #[doc = include_str!("../../docs/design.md")]
 mod design {}
+
+#[doc = include_str!("../../docs/example-existing-app.md")]
+mod example_existing_app {}
+
+#[doc = include_str!("../../docs/example-integer-ids.md")]
+mod example_integer_ids {}
+
+#[doc = include_str!("../../docs/example-two-kinds.md")]
+mod example_two_kinds {}

@@ -85,6 +85,13 @@ impl<A: UserApi> AxumUsers<A> {
         })
     }
 
+    /// Gives the manager other settings: a test another clock, say. Routers that were made before keep theirs.
+    #[must_use]
+    pub fn map_manager(mut self, change: impl FnOnce(UserManager<A>) -> UserManager<A>) -> Self {
+        self.manager = Arc::new(change(UserManager::clone(&self.manager)));
+        self
+    }
+
     /// Names the family, where an application has several: the name goes before operation ids, schema names and security
     /// schemes of the document.
     #[must_use]

@@ -52,9 +52,11 @@ pub use self::{list::Page, login::Authentication, personal_tokens::PersonalToken
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A clone shares store, hooks and threads, and may be given other settings.
 pub struct UserManager<A: UserApi> {
     store: A::Store,
-    hooks: A::Hooks,
+    hooks: Arc<A::Hooks>,
     hasher: PasswordHasher,
     tokens: OneTimeTokens,
     clock: Arc<dyn Clock>,
@@ -74,7 +76,7 @@ impl<A: UserApi> UserManager<A> {
         let hasher = PasswordHasher::shared().map_err(|error| SetupError::Invalid(error.to_string()))?;
         Ok(Self {
             store,
-            hooks,
+            hooks: Arc::new(hooks),
             hasher,
             tokens: OneTimeTokens::new(secrets).map_err(|error| SetupError::Invalid(error.to_string()))?,
             clock: Arc::new(SystemClock),
@@ -304,6 +306,24 @@ fn with_facts<U: User, R>(user: &U, verified: bool, use_facts: impl FnOnce(&Toke
         password_hash: user.hashed_password(),
         verified,
     })
+}
+
+// A derived impl would ask for `A: Clone`.
+impl<A: UserApi> Clone for UserManager<A> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            hooks: Arc::clone(&self.hooks),
+            hasher: self.hasher.clone(),
+            tokens: self.tokens.clone(),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            min_password_chars: self.min_password_chars,
+            require_current_password: self.require_current_password,
+            verify_at_registration: self.verify_at_registration,
+            end_sessions: self.end_sessions,
+        }
+    }
 }
 
 impl<A: UserApi> fmt::Debug for UserManager<A> {

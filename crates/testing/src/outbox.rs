@@ -39,7 +39,7 @@ pub struct OutboxReader<S> {
     read: Mutex<Vec<Message>>,
 }
 
-impl<S: Outbox> OutboxReader<S> {
+impl<S> OutboxReader<S> {
     /// Reads the outbox of `store`.
     pub fn new(store: S) -> Self {
         Self {
@@ -47,7 +47,9 @@ impl<S: Outbox> OutboxReader<S> {
             read: Mutex::default(),
         }
     }
+}
 
+impl<S: Outbox> OutboxReader<S> {
     /// All messages so far in the order of their rows, decoys among them.
     pub async fn messages(&self) -> Vec<Message> {
         loop {

@@ -1,0 +1,297 @@
+//! One request, one answer.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header},
+};
+use axum_users_auth::{AxumUsers, Refusal};
+use axum_users_core::{IdFor, User, UserApi, UserOf};
+use http_body_util::BodyExt;
+use serde::Serialize;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::{Token, token::issue};
+
+/// A request that is sent by awaiting it; [`TestApp`](crate::TestApp) makes it.
+///
+/// ```
+/// # use axum::{Form, Json, Router, routing::post};
+/// # use axum_users_core::InMemoryUsers;
+/// # use axum_users_testing::{InMemoryApi, TestApp};
+/// # use serde_json::{Value, json};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let app = TestApp::<InMemoryApi>::over(InMemoryUsers::new(), (), |_| {
+/// #     let echo = post(async |Json(body): Json<Value>| Json(body));
+/// #     let form = post(async |Form(body): Form<Value>| Json(body));
+/// #     Router::new().route("/json", echo).route("/form", form)
+/// # });
+/// let answer = app.post("/json").json(json!({"name": "Arthur"})).await.is(200);
+/// assert_eq!(answer.json()["name"], "Arthur");
+/// let answer = app.post("/form").form(&[("name", "Arthur & Guinevere")]).await.is(200);
+/// assert_eq!(answer.json()["name"], "Arthur & Guinevere");
+/// # }
+/// ```
+#[must_use = "a request is sent by awaiting it"]
+pub struct Call<A: UserApi> {
+    router: Router,
+    users: AxumUsers<A>,
+    request: Request<Body>,
+    signed_in: Option<IdFor<A>>,
+}
+
+impl<A: UserApi> Call<A> {
+    pub(crate) fn new(router: Router, users: AxumUsers<A>, method: Method, path: &str) -> Self {
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        Self {
+            router,
+            users,
+            request: request.unwrap_or_else(|error| panic!("{path}: {error}")),
+            signed_in: None,
+        }
+    }
+
+    /// Signs the request in by a new token of the first backend that has a login. Neither password nor hooks are asked: an
+    /// inactive user gets a token too.
+    pub fn as_user(mut self, user: &UserOf<A>) -> Self {
+        self.signed_in = Some(user.id());
+        self
+    }
+
+    /// Presents a token.
+    pub fn by(mut self, token: &Token) -> Self {
+        token.present(self.request.headers_mut());
+        self
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let name = HeaderName::try_from(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let value =
+            HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        self.request.headers_mut().append(name, value);
+        self
+    }
+
+    /// Sends a body of this media type.
+    pub fn body(mut self, media_type: &str, body: impl Into<Body>) -> Self {
+        *self.request.body_mut() = body.into();
+        self.header("content-type", media_type)
+    }
+
+    /// Sends JSON.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "so that `json!` can stand in the call"
+    )]
+    pub fn json(self, body: impl Serialize) -> Self {
+        let body = serde_json::to_vec(&body).expect("the body can be written as JSON");
+        self.body("application/json", body)
+    }
+
+    /// Sends the fields of a form, `application/x-www-form-urlencoded`.
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        let pairs: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+            .collect();
+        self.body("application/x-www-form-urlencoded", pairs.join("&"))
+    }
+
+    async fn send(mut self) -> Answer {
+        if let Some(id) = &self.signed_in {
+            let mut backends = self.users.backends().iter();
+            let backend = backends.find(|backend| !backend.is_personal());
+            let backend = backend.expect("a backend with a login");
+            let token = issue(&self.users, backend, id).await;
+            token.present(self.request.headers_mut());
+        }
+        let place = format!("{} {}", self.request.method(), self.request.uri());
+        let Ok(response) = self.router.oneshot(self.request).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await;
+        let body = body.unwrap_or_else(|error| panic!("{place}: the body broke off: {error}"));
+        self.users.settle().await;
+        Answer {
+            place,
+            status: parts.status.as_u16(),
+            refusal: parts.extensions.get::<Refusal>().cloned(),
+            headers: parts.headers,
+            body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        }
+    }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .fold(String::new(), |all, byte| all + &format!("%{byte:02X}"))
+}
+
+impl<A: UserApi> IntoFuture for Call<A> {
+    type Output = Answer;
+    type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl<A: UserApi> fmt::Debug for Call<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", self.request.method())
+            .field("path", self.request.uri())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to a [`Call`]. What checks it fails the test with the request and the body.
+///
+/// ```
+/// # use axum::{Router, http::StatusCode, routing::post};
+/// # use axum_users_auth::{CurrentUser, Refusal, json::Json};
+/// # use axum_users_core::InMemoryUsers;
+/// # use axum_users_testing::{InMemoryApi, TestApp};
+/// # use serde_json::json;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let app = TestApp::<InMemoryApi>::over(InMemoryUsers::new(), (), |users| {
+/// #     let order = post(async |user: CurrentUser<InMemoryApi>| match user.is_verified {
+/// #         true => Ok((StatusCode::CREATED, [("location", "/orders/1")], r#"{"id": 1}"#)),
+/// #         false => Err(Refusal::coded(StatusCode::CONFLICT, "SOLD_OUT")),
+/// #     });
+/// #     Router::new().route("/orders", order).with_state(users.clone())
+/// # });
+/// # let arthur = app.user("arthur@camelot.bt").verified().await;
+/// # let mordred = app.user("mordred@camelot.bt").await;
+/// let answer = app.post("/orders").as_user(&arthur).await.is(201);
+/// assert_eq!(answer.json(), json!({"id": 1}));
+/// assert_eq!(answer.header("location"), "/orders/1");
+///
+/// app.post("/orders").as_user(&mordred).await.refused(409, "SOLD_OUT");
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Answer {
+    place: String,
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+    refusal: Option<Refusal>,
+}
+
+impl Answer {
+    /// The status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The first header of this name; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as it came.
+    pub fn text(&self) -> &str {
+        &self.body
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{}: {error} in {:?}", self.place, self.body))
+    }
+
+    /// The refusal, where the library or a handler refused and no layer has taken it away.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// The code of a refusal: `code` of the body, or what the refusal behind it has; empty where there is none.
+    pub fn code(&self) -> String {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let behind = self.refusal.as_ref().map(Refusal::code);
+        body["code"].as_str().or(behind).unwrap_or_default().to_owned()
+    }
+
+    /// Has this status.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}: {}", self.place, self.body);
+        self
+    }
+
+    /// Is refused with this status and [`code`](Self::code).
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Self {
+        let answer = self.is(status);
+        assert_eq!(answer.code(), code, "{}: {}", answer.place, answer.body);
+        answer
+    }
+
+    /// Is refused with 422, because of these fields, each with its code, in any order.
+    ///
+    /// ```
+    /// # use axum::{Router, routing::post};
+    /// # use axum_users_auth::{Refusal, refusal::{FieldError, Source}};
+    /// # use axum_users_core::InMemoryUsers;
+    /// # use axum_users_testing::{InMemoryApi, TestApp};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let app = TestApp::<InMemoryApi>::over(InMemoryUsers::new(), (), |_| {
+    /// #     let fault = || FieldError::new(Source::Body, ["name"], "missing", "Field required");
+    /// #     Router::new().route("/orders", post(async move || Refusal::invalid(vec![fault()])))
+    /// # });
+    /// app.post("/orders").await.invalid(&[("name", "missing")]);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn invalid(self, faults: &[(&str, &str)]) -> Self {
+        let answer = self.refused(422, "VALIDATION_ERROR");
+        let body = answer.json();
+        let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let text = |error: &Value, key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        let mut found: Vec<_> = errors
+            .iter()
+            .map(|error| (text(error, "field"), text(error, "code")))
+            .collect();
+        let mut expected: Vec<_> = faults
+            .iter()
+            .map(|(field, code)| ((*field).to_owned(), (*code).to_owned()))
+            .collect();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{}: {body}", answer.place);
+        answer
+    }
+
+    /// The token in the answer to a login: `access_token` of the body, or the one cookie that is set.
+    #[track_caller]
+    pub fn token(&self) -> Token {
+        let cookies: Vec<_> = self.headers.get_all(header::SET_COOKIE).iter().collect();
+        if let [cookie] = cookies[..] {
+            let pair = cookie.to_str().ok().and_then(|cookie| cookie.split(';').next());
+            let pair = pair.and_then(|pair| pair.split_once('='));
+            let (name, value) = pair.unwrap_or_else(|| panic!("{}: no cookie: {cookie:?}", self.place));
+            return Token::cookie(name, value);
+        }
+        let body = self.json();
+        let token = body["access_token"].as_str();
+        Token::bearer(token.unwrap_or_else(|| panic!("{}: no token: {body}", self.place)))
+    }
+}

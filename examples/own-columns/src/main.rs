@@ -1,0 +1,16 @@
+//! Serves the example at http://127.0.0.1:8000, on a SQLite file beside it.
+
+use std::{env, error::Error};
+
+use axum_users::{Secret, connect};
+use example_own_columns::{router, users};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let root = Secret::new(env::var("AUTH_SECRET")?);
+    let users = users(connect("sqlite:own-columns.db").await?, &root).await?;
+    let listener = TcpListener::bind("127.0.0.1:8000").await?;
+    axum::serve(listener, router(&users)?).await?;
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Serves the example at http://127.0.0.1:8000, on a SQLite file beside it.
+
+use std::{env, error::Error};
+
+use axum_users::{Secret, connect};
+use example_two_kinds::{AppState, customers::customers, router, staff::staff};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let root = Secret::new(env::var("AUTH_SECRET")?);
+    let db = connect("sqlite:two-kinds.db").await?;
+    let state = AppState {
+        staff: staff(&db, &root).await?,
+        customers: customers(&db, &root).await?,
+    };
+    let listener = TcpListener::bind("127.0.0.1:8000").await?;
+    axum::serve(listener, router(state)?).await?;
+    Ok(())
+}
