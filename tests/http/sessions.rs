@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum_users::ErrorStyle;
 use serde_json::{Value, json};
 
-use crate::harness::{App, BACKENDS, Database, OTHER_PASSWORD, PASSWORD, Token, Wiring, on_every_database};
+use crate::harness::{
+    App, BACKENDS, Database, OTHER_PASSWORD, PASSWORD, Token, Wiring, in_redis, on_every_database,
+};
 
 on_every_database! {
     a_list_shows_the_live_sessions_of_its_owner_alone,
@@ -22,6 +24,22 @@ on_every_database! {
     a_dead_token_does_not_spoil_a_login,
     hooks_learn_why_sessions_end
     ;
+}
+
+in_redis! {
+    a_list_shows_the_live_sessions_of_its_owner_alone,
+    a_session_gets_a_name_and_loses_it,
+    a_session_is_ended_from_another_one,
+    ids_of_others_are_as_unknown_as_made_up_ones,
+    all_others_end_and_the_present_one_lives_on,
+    all_sessions_end,
+    logging_out_everywhere_ends_every_strategy,
+    superusers_see_and_end_the_sessions_of_others,
+    a_password_change_keeps_the_session_that_asked_by_a_new_token,
+    nothing_revives_what_a_deactivation_ended,
+    a_token_works_on_its_own_backend_only,
+    a_dead_token_does_not_spoil_a_login,
+    hooks_learn_why_sessions_end,
 }
 
 const EMAIL: &str = "arthur@camelot.bt";

@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum_users::{LimitPolicy, TokenOptions};
 use serde_json::json;
 
-use crate::harness::{App, Database, LIFETIME, OTHER_PASSWORD, PASSWORD, Token, Wiring, on_every_database};
+use crate::harness::{
+    App, Database, LIFETIME, OTHER_PASSWORD, PASSWORD, Token, Wiring, in_redis, on_every_database,
+};
 
 on_every_database! {
     a_token_ends_at_the_end_of_its_lifetime_and_not_before,
@@ -19,6 +21,17 @@ on_every_database! {
     expired_tokens_are_purged_and_told_of
     ;
     junk_costs_no_statement_and_a_token_costs_one,
+}
+
+in_redis! {
+    a_token_ends_at_the_end_of_its_lifetime_and_not_before,
+    a_token_that_is_used_lives_on_up_to_its_longest_lifetime,
+    what_is_refused_renews_nothing,
+    the_limit_refuses_the_next_login,
+    the_limit_ends_the_oldest_session,
+    the_limit_holds_when_many_log_in_at_once,
+    a_use_while_logging_out_is_let_in_or_refused,
+    the_last_use_is_written_once_a_minute,
 }
 
 const EMAIL: &str = "arthur@camelot.bt";

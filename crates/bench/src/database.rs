@@ -27,7 +27,9 @@ use crate::{
 
 /// The name under which the application's family of users derives its keys.
 const FAMILY: &str = "users";
-const PASSWORD: &str = "correct-horse-battery-staple";
+/// How many users sign in for what needs a login first.
+const PEOPLE: usize = 100;
+pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
 /// At most so many users are asked for; they are spread over all.
 const SAMPLE: i64 = 10_000;
 /// How often a session in use is asked for before the next one is: a minute of a page that asks every other second.
@@ -147,6 +149,8 @@ impl Admin {
 /// A database full of users, and what to ask of it.
 pub(crate) struct Stock {
     pub(crate) name: String,
+    /// Some of the users: key and address.
+    pub(crate) people: Vec<(Uuid, String)>,
     requests: HashMap<(&'static str, &'static str, &'static str), Requests>,
 }
 
@@ -295,7 +299,12 @@ impl Stock {
             .into_iter()
             .map(|(key, list)| (key, list.into()))
             .collect();
-        Ok(Self { name, requests })
+        let people = sample.iter().take(PEOPLE).cloned().collect();
+        Ok(Self {
+            name,
+            people,
+            requests,
+        })
     }
 }
 

@@ -20,6 +20,7 @@ use axum_users::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm as Signature, DecodingKey, EncodingKey, Header, Validation};
+use redis::{AsyncCommands as _, aio::ConnectionManager};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, sync::oneshot};
@@ -45,6 +46,7 @@ const LIFETIME_MILLIS: i64 = 3_600_000;
 #[derive(Clone)]
 struct Floor {
     pool: sqlx::PgPool,
+    redis: Option<ConnectionManager>,
     keys: Arc<Keys>,
     hasher: mpsc::Sender<Job>,
 }
@@ -110,8 +112,13 @@ pub(crate) async fn serve(database_url: &str, secret: &str) -> Result<()> {
         .await?;
     let mut validation = Validation::new(Signature::HS256);
     validation.set_audience(&[AUDIENCE]);
+    let redis = match std::env::var("REDIS_URL") {
+        Ok(url) => Some(ConnectionManager::new(redis::Client::open(url)?).await?),
+        Err(_) => None,
+    };
     let floor = Floor {
         pool,
+        redis,
         keys: Arc::new(Keys {
             encoding: EncodingKey::from_secret(secret.as_bytes()),
             decoding: DecodingKey::from_secret(secret.as_bytes()),
@@ -122,6 +129,7 @@ pub(crate) async fn serve(database_url: &str, secret: &str) -> Result<()> {
     let router = Router::new()
         .route("/jwt/me", get(by_jwt))
         .route("/db/me", get(by_token))
+        .route("/redis/me", get(by_key))
         .route("/jwt/login", post(jwt_login))
         .route("/db/login", post(token_login))
         .with_state(floor);
@@ -150,6 +158,26 @@ async fn by_token(
     let found = sqlx::query_as::<_, Row>(BY_TOKEN)
         .bind(Sha256::digest(token).to_vec())
         .bind(SystemClock.now().as_millis());
+    answer(found.fetch_optional(&floor.pool).await)
+}
+
+/// Where the floor keeps whose a token is.
+pub(crate) fn redis_key(token: &str) -> String {
+    let digest = Sha256::digest(token);
+    digest.iter().fold("floor:".to_owned(), |mut key, byte| {
+        let _ = write!(key, "{byte:02x}");
+        key
+    })
+}
+
+async fn by_key(State(floor): State<Floor>, headers: HeaderMap) -> std::result::Result<Json<Me>, StatusCode> {
+    let token = bearer(&headers).ok_or(StatusCode::UNAUTHORIZED)?;
+    let mut redis = floor.redis.ok_or(StatusCode::NOT_FOUND)?;
+    let id: Option<String> = redis.get(redis_key(token)).await.map_err(fault)?;
+    let id = id
+        .and_then(|id| Uuid::parse_str(&id).ok())
+        .ok_or(StatusCode::UNAUTHORIZED)?;
+    let found = sqlx::query_as::<_, Row>(BY_KEY).bind(id);
     answer(found.fetch_optional(&floor.pool).await)
 }
 

@@ -29,6 +29,14 @@ pub(crate) fn get(path: &str, token: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n").into_bytes()
 }
 
+/// A request without a body that changes something.
+pub(crate) fn post(path: &str, token: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+    )
+    .into_bytes()
+}
+
 /// A login by form.
 pub(crate) fn login(path: &str, email: &str, password: &str) -> Vec<u8> {
     // Neither holds a character that a form would escape, but for the `@`.

@@ -4,6 +4,7 @@
 
 mod database;
 mod floor;
+mod in_redis;
 mod load;
 mod machine;
 mod measure;
@@ -84,6 +85,7 @@ struct Arguments {
 enum Part {
     Statements,
     Looks,
+    Redis,
     Logins,
     Latency,
     Starts,
@@ -235,6 +237,7 @@ async fn measure(
         match part {
             Part::Statements => bench.statements().await?,
             Part::Looks => bench.looks().await?,
+            Part::Redis => bench.redis_looks().await?,
             Part::Logins => bench.logins().await?,
             Part::Latency => bench.latency().await?,
             Part::Starts => bench.starts().await?,

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use crate::{
     Result,
     database::{Admin, Postgres, Stock, rows_written},
+    in_redis::{self, InRedis},
     load::{Connection, Flood, Requests, Run, count, expect_ok, paced, run},
     machine::resident,
     report::{Asked, Expected, Figure, Settings, Spread},
@@ -189,6 +190,39 @@ impl Bench<'_> {
             }
         }
         self.look_figures(&costs, &lively_costs);
+        Ok(())
+    }
+
+    /// `GET /users/me` by tokens in Redis, on both servers.
+    pub(crate) async fn redis_looks(&mut self) -> Result<()> {
+        let floor = self
+            .start_with(Kind::Floor, self.small, "redis", QUIET, in_redis::SETTINGS)
+            .await?;
+        let ours = self
+            .start_with(Kind::App, self.small, "redis", QUIET, in_redis::SETTINGS)
+            .await?;
+        let tokens = InRedis::fill(self.small, ours.server.address).await?;
+        let Settings {
+            rounds,
+            looks,
+            connections,
+            ..
+        } = *self.settings;
+        let mut costs: [Vec<Cost>; 2] = [Vec::new(), Vec::new()];
+        for round in 0..=rounds {
+            let pairs = [(&floor, &tokens.floor), (&ours, &tokens.ours)];
+            for ((target, requests), costs) in pairs.into_iter().zip(&mut costs) {
+                let work = run(target.server.address, requests, round * looks, looks, connections);
+                let cost = self.cost(target, work).await?;
+                if round > 0 {
+                    costs.push(cost);
+                }
+            }
+        }
+        tokens.clear(ours.server.address).await?;
+        let [floor, ours] = costs;
+        let figure = compared("GET me by redis, without the time of Redis", &floor, &ours);
+        self.figures.push(figure.expect(Expected::AtLeast(0.85)));
         Ok(())
     }
 

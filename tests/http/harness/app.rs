@@ -11,8 +11,9 @@ use axum::Router;
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, Change, Context, CookieTransport, DatabaseStrategy,
     Denied, EmailAddress, EndSessions, InvalidPassword, JwtStrategy, MessageKind, Password, PasswordHasher,
-    PasswordOwner, PersonalTokens, Registration, Revoked, Secret, Secrets, TokenEvent, TokenOptions, Updated,
-    User, UserApi, UserCreate, UserHooks, UserManager, UserRead, UserStore, UserUpdate, auth_router,
+    PasswordOwner, PersonalTokens, RedisSessions, RedisStrategy, Registration, Revoked, Secret, Secrets,
+    TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate, UserHooks, UserManager, UserRead,
+    UserStore, UserUpdate, auth_router,
     mail::{Links, MailHooks, Templates},
     normalize_email, personal_tokens_router, register_router, reset_password_router, sessions_router,
     user_list_router, users_router, verify_router,
@@ -209,18 +210,35 @@ pub(crate) fn secrets() -> Secrets {
     Secrets::from_root(&root, "users").expect("the root is a secret")
 }
 
-/// The backends, over any store.
+/// The backends, over any store; opaque tokens in Redis, if there is one.
 pub(crate) fn backends<D: Database>(
     store: &Watched<D::Store>,
     options: &TokenOptions,
+    redis: Option<&RedisSessions>,
 ) -> [Backend<Api<D>>; 4] {
     let keys = secrets().access();
     let jwt = || JwtStrategy::new(keys.clone(), LIFETIME, store.clone());
-    let opaque = || DatabaseStrategy::new(store.clone(), options.clone());
+    let (bearer, cookie) = (BearerTransport::new(), CookieTransport::new("session"));
+    let [token, cookie] = match redis {
+        None => {
+            let opaque = || DatabaseStrategy::new(store.clone(), options.clone());
+            [
+                Backend::new("token", bearer, opaque()),
+                Backend::new("cookie", cookie, opaque()),
+            ]
+        }
+        Some(redis) => {
+            let opaque = || RedisStrategy::new(redis, options.clone());
+            [
+                Backend::new("token", bearer, opaque()),
+                Backend::new("cookie", cookie, opaque()),
+            ]
+        }
+    };
     [
         Backend::new("jwt", BearerTransport::new(), jwt()),
-        Backend::new("token", BearerTransport::new(), opaque()),
-        Backend::new("cookie", CookieTransport::new("session"), opaque()),
+        token,
+        cookie,
         Backend::new("cookie-jwt", CookieTransport::new("jwt_session"), jwt()),
     ]
 }
@@ -252,9 +270,11 @@ impl<D: Database> App<D> {
         let rules = HouseRules::default();
         let manager = (wiring.manager)(manager(&store, &clock, wiring.hasher, rules.clone()));
         let tokens = personal_tokens::<D>(&store);
-        let backends = [Backend::personal(&tokens)]
-            .into_iter()
-            .chain(backends::<D>(&store, &wiring.options));
+        let backends = [Backend::personal(&tokens)].into_iter().chain(backends::<D>(
+            &store,
+            &wiring.options,
+            db.redis().as_ref(),
+        ));
         let users = AxumUsers::new(manager, backends).expect("the backends are sound");
         let users = (wiring.users)(users);
         let mut router = OpenApiRouter::default();
@@ -486,3 +506,11 @@ macro_rules! on_every_database {
     };
 }
 pub(crate) use on_every_database;
+
+/// Makes a test of each function with the opaque tokens of logins in Redis.
+macro_rules! in_redis {
+    ($($test:ident),* $(,)?) => {
+        on_every_database!(@on redis TokensInRedis: $($test)*);
+    };
+}
+pub(crate) use in_redis;

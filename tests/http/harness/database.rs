@@ -13,8 +13,8 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PersonalTokenStore, RequestBody, SeaOrmUsers,
-    SessionStore, UserStore, connect, migrations, sea_orm,
+    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PersonalTokenStore, RedisSessions, RequestBody,
+    SeaOrmUsers, SessionStore, UserStore, connect, migrations, sea_orm,
 };
 use axum_users_testing::Skipped;
 use sea_orm::{
@@ -58,6 +58,11 @@ pub(crate) trait Database: Sized + Send + Sync + 'static {
         async {}
     }
 
+    /// Where the opaque tokens of logins are, if not in the store.
+    fn redis(&self) -> Option<RedisSessions> {
+        None
+    }
+
     /// Drops the database.
     fn stop(&self) -> impl Future<Output = ()> {
         async {}
@@ -94,6 +99,65 @@ impl Database for InMemory {
 
     fn store(&self) -> InMemoryUsers {
         self.0.clone()
+    }
+}
+
+/// Users in memory, and the opaque tokens of their logins in Redis.
+pub(crate) struct TokensInRedis {
+    users: InMemoryUsers,
+    redis: RedisSessions,
+    prefix: String,
+}
+
+const REDIS: &str = "redis://127.0.0.1:6379";
+
+impl Database for TokensInRedis {
+    type Store = InMemoryUsers;
+    type Shown = NoExtra;
+    type New = NoExtra;
+    type Patch = NoExtra;
+
+    async fn start() -> Option<Self> {
+        let prefix = format!("axum_users_http_{}", uuid::Uuid::new_v4().simple());
+        let redis = RedisSessions::from_url(REDIS).and_then(|redis| redis.prefix(prefix.as_str()));
+        let redis = redis.expect("the URL is one");
+        if redis.check().await.is_err() {
+            Skipped::because("there is no Redis at 127.0.0.1:6379").report();
+            return None;
+        }
+        Some(Self {
+            users: InMemoryUsers::new(),
+            redis,
+            prefix,
+        })
+    }
+
+    fn store(&self) -> InMemoryUsers {
+        self.users.clone()
+    }
+
+    fn redis(&self) -> Option<RedisSessions> {
+        Some(self.redis.clone())
+    }
+
+    async fn stop(&self) {
+        let client = redis::Client::open(REDIS).expect("the URL is one");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("Redis is still there");
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{}:*", self.prefix))
+            .query_async(&mut connection)
+            .await
+            .expect("the keys of the test");
+        if !keys.is_empty() {
+            let () = redis::cmd("DEL")
+                .arg(keys)
+                .query_async(&mut connection)
+                .await
+                .expect("the keys are deleted");
+        }
     }
 }
 
