@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     docs, health,
-    users::{CurrentUser, Greet, Users, Wired},
+    users::{CurrentUser, Greet, Wired},
 };
 
 /// The API, and the document that describes it.
@@ -54,7 +54,7 @@ struct Greeting {
     tag = "example",
     responses((status = OK, description = "A greeting.", body = Greeting)),
 )]
-#[axum::debug_handler(state = Users)]
+#[axum::debug_handler(state = crate::users::Users)]
 async fn authenticated_route(user: CurrentUser<MayBeGreeted>) -> Json<Greeting> {
     Json(Greeting {
         message: format!("Hello {}!", user.email),
