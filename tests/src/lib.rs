@@ -57,3 +57,6 @@ mod example_integer_ids {}
 
 #[doc = include_str!("../../docs/example-two-kinds.md")]
 mod example_two_kinds {}
+
+#[doc = include_str!("../../docs/example-relations.md")]
+mod example_relations {}
