@@ -60,3 +60,6 @@ mod example_two_kinds {}
 
 #[doc = include_str!("../../docs/example-relations.md")]
 mod example_relations {}
+
+#[doc = include_str!("../../docs/example-own-store.md")]
+mod example_own_store {}
