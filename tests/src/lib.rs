@@ -63,3 +63,6 @@ mod example_relations {}
 
 #[doc = include_str!("../../docs/example-own-store.md")]
 mod example_own_store {}
+
+#[doc = include_str!("../../docs/example-own-strategy.md")]
+mod example_own_strategy {}
