@@ -66,3 +66,6 @@ mod example_own_store {}
 
 #[doc = include_str!("../../docs/example-own-strategy.md")]
 mod example_own_strategy {}
+
+#[doc = include_str!("../../docs/example-username-login.md")]
+mod example_username_login {}
