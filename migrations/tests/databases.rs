@@ -1269,6 +1269,36 @@ async fn a_companion_is_written_with_the_user_or_neither() {
     .await;
 }
 
+#[tokio::test]
+async fn a_login_is_an_address_or_a_value_of_the_column_that_is_named() {
+    everywhere(|_, _, _, base| async move {
+        let plain = base.accounts().await;
+        let users = plain.clone().with_login(account::Column::Nick, |typed| {
+            (!typed.contains(' ')).then(|| typed.to_lowercase())
+        });
+        users.check().await.unwrap();
+        let ada = created(&users, new_account("ada@example.com", Some("ada"))).await;
+        let bob = created(&users, new_account("b@c.d", Some("bob"))).await;
+        // Calls themselves like somebody's address, and gets nothing by it.
+        created(&users, new_account("eve@example.com", Some("b@c.d"))).await;
+        for (login, id) in [("ADA", ada.id), ("Ada@Example.com", ada.id), ("b@c.d", bob.id)] {
+            let found = users.find_by_login(login).await.unwrap().unwrap();
+            assert_eq!(found.id, id, "{login}");
+        }
+        for login in ["a da", "adam", "", "nobody@example.com", "ad%", "' OR 1=1 --"] {
+            assert!(users.find_by_login(login).await.unwrap().is_none(), "{login}");
+        }
+        assert!(plain.find_by_login("ada").await.unwrap().is_none());
+
+        let mut all = Change::new(at(2000));
+        all.end_sessions = EndSessions::All;
+        users.update(&ada.id, all).await.unwrap();
+        let found = users.find_by_login("ada").await.unwrap().unwrap();
+        assert_eq!(found.epoch, Epoch(1), "read with the user");
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_that_start_at_once_migrate_once() {
     everywhere(|_, db, url, _| async move {
@@ -1539,6 +1569,20 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
             text.starts_with("column `email_key` of table `account` compares by "),
             "{text}"
         );
+        let binary = match backend {
+            DbBackend::Postgres => "COLLATE \"C\"",
+            DbBackend::MySql => "COLLATE utf8mb4_bin",
+            _ => "COLLATE BINARY",
+        };
+        again(&make(uuid, &format!("varchar(320) {binary} UNIQUE"))).await;
+        users.check().await.unwrap();
+        let by_nick = users
+            .clone()
+            .with_login(account::Column::Nick, |typed| Some(typed.to_owned()));
+        let Err(SetupError::Invalid(text)) = by_nick.check().await else {
+            panic!("{backend:?}: two users may have one login")
+        };
+        assert!(text.contains("has no unique index on `nick` alone"), "{text}");
         if backend == DbBackend::Sqlite {
             again(&make("varchar(36)", "varchar(320) UNIQUE")).await;
             let row =

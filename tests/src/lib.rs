@@ -57,3 +57,15 @@ mod example_integer_ids {}
 
 #[doc = include_str!("../../docs/example-two-kinds.md")]
 mod example_two_kinds {}
+
+#[doc = include_str!("../../docs/example-relations.md")]
+mod example_relations {}
+
+#[doc = include_str!("../../docs/example-own-store.md")]
+mod example_own_store {}
+
+#[doc = include_str!("../../docs/example-own-strategy.md")]
+mod example_own_strategy {}
+
+#[doc = include_str!("../../docs/example-username-login.md")]
+mod example_username_login {}

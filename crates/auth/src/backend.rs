@@ -51,7 +51,26 @@ impl<A: UserApi> Backend<A> {
         }
     }
 
-    /// Whether its tokens are personal access tokens, which no login makes.
+    /// The same backend with tokens in the hands of machines, as personal access tokens are: API keys of the configuration, say.
+    ///
+    /// No login makes them, so no `auth_router` is mounted for it, and the document shows on which routes they are refused. Its
+    /// strategy says the same of every session: [`SessionKind::Personal`](axum_users_core::SessionKind::Personal), and scopes
+    /// where a token has some.
+    ///
+    /// ```
+    /// # use axum_users_auth::{Backend, strategy::Strategy, transport::Transport};
+    /// # use axum_users_core::{IdFor, UserApi};
+    /// fn api_keys<A: UserApi>(header: impl Transport, keys: impl Strategy<IdFor<A>>) -> Backend<A> {
+    ///     Backend::new("api-key", header, keys).for_machines()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn for_machines(mut self) -> Self {
+        self.personal = true;
+        self
+    }
+
+    /// Whether its tokens are in the hands of machines, as personal access tokens are: no login makes them.
     pub fn is_personal(&self) -> bool {
         self.personal
     }

@@ -64,7 +64,11 @@ pub async fn check_key<E: UserEntity>(db: &impl ConnectionTrait) -> Result<(), S
     look.key::<E>().await
 }
 
-pub(crate) async fn check<E: UserEntity>(db: &DatabaseConnection) -> Result<(), SetupError> {
+/// Looks at everything; `login_by` is the column by which users log in beside their address.
+pub(crate) async fn check<E: UserEntity>(
+    db: &DatabaseConnection,
+    login_by: Option<&str>,
+) -> Result<(), SetupError> {
     db.ping().await.map_err(store_error)?;
     let look = Look::of::<E>(db);
     let own: Vec<&str> = E::Column::iter().map(|column| column.as_str()).collect();
@@ -85,6 +89,9 @@ pub(crate) async fn check<E: UserEntity>(db: &DatabaseConnection) -> Result<(), 
         look.columns(&table, columns, &remedy).await?;
     }
     look.email_key(E::EMAIL_KEY.as_str()).await?;
+    if let Some(column) = login_by {
+        look.unique(column, "one login may be that of two users").await?;
+    }
     look.settings().await
 }
 
@@ -185,49 +192,55 @@ impl<'a, C: ConnectionTrait> Look<'a, C> {
         Ok(self.ask(sql, &[&place, column]).await?.pop())
     }
 
-    async fn email_key(&self, key: &str) -> Result<(), SetupError> {
+    /// Whether no two rows have the same value in this column.
+    async fn unique(&self, column: &str, or_else: &str) -> Result<(), SetupError> {
         let table = self.names.user();
         let place = self.names.quoted(self.backend, table);
-        let (unique, collation) = match self.backend {
+        let found = match self.backend {
             DbBackend::Postgres => {
                 let unique = "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
                               JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
                               WHERE i.indrelid = $1::regclass AND a.attname = $2 AND i.indisunique AND i.indisvalid \
                               AND i.indnkeyatts = 1 AND i.indpred IS NULL";
-                let collation = "SELECT CASE WHEN c.collname = 'default' THEN (SELECT d.datcollate::text \
-                                 FROM pg_database d WHERE d.datname = current_database()) ELSE c.collname::text END \
-                                 FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation \
-                                 WHERE a.attrelid = $1::regclass AND a.attname = $2";
-                (
-                    self.ask(unique, &[&place, key]).await?,
-                    self.ask(collation, &[&place, key]).await?,
-                )
+                self.ask(unique, &[&place, column]).await?
             }
             DbBackend::MySql => {
                 let unique = "SELECT CAST(index_name AS CHAR) FROM information_schema.statistics \
                               WHERE table_schema = DATABASE() AND table_name = ? GROUP BY index_name \
                               HAVING MAX(non_unique) = 0 AND COUNT(*) = 1 AND MAX(column_name) = ? \
                               AND MAX(COALESCE(sub_part, 0)) = 0";
+                self.ask(unique, &[table, column]).await?
+            }
+            _ => self.ask(&sqlite_index("l.name"), &[table, column]).await?,
+        };
+        if found.is_empty() {
+            return Err(invalid(format!(
+                "table `{table}` has no unique index on `{column}` alone; without it {or_else}: \
+                 `CREATE UNIQUE INDEX {table}_{column} ON {place} ({})`",
+                quote(self.backend, column)
+            )));
+        }
+        Ok(())
+    }
+
+    async fn email_key(&self, key: &str) -> Result<(), SetupError> {
+        self.unique(key, "two users may share an address").await?;
+        let table = self.names.user();
+        let place = self.names.quoted(self.backend, table);
+        let collation = match self.backend {
+            DbBackend::Postgres => {
+                let collation = "SELECT CASE WHEN c.collname = 'default' THEN (SELECT d.datcollate::text \
+                                 FROM pg_database d WHERE d.datname = current_database()) ELSE c.collname::text END \
+                                 FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation \
+                                 WHERE a.attrelid = $1::regclass AND a.attname = $2";
+                self.ask(collation, &[&place, key]).await?
+            }
+            DbBackend::MySql => {
                 let collation = "SELECT CAST(COALESCE(collation_name, 'none') AS CHAR) FROM information_schema.columns \
                                  WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?";
-                (
-                    self.ask(unique, &[table, key]).await?,
-                    self.ask(collation, &[table, key]).await?,
-                )
+                self.ask(collation, &[table, key]).await?
             }
-            _ => {
-                let index = |wanted: &str| {
-                    format!(
-                        "SELECT {wanted} FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) c \
-                         WHERE l.\"unique\" = 1 AND l.partial = 0 AND c.key = 1 AND c.name = ? \
-                         AND (SELECT COUNT(*) FROM pragma_index_xinfo(l.name) o WHERE o.key = 1) = 1"
-                    )
-                };
-                (
-                    self.ask(&index("l.name"), &[table, key]).await?,
-                    self.ask(&index("c.coll"), &[table, key]).await?,
-                )
-            }
+            _ => self.ask(&sqlite_index("c.coll"), &[table, key]).await?,
         };
         let (wanted, binary): (&str, fn(&str) -> bool) = match self.backend {
             DbBackend::Postgres => ("COLLATE \"C\"", |name| {
@@ -241,13 +254,6 @@ impl<'a, C: ConnectionTrait> Look<'a, C> {
             }),
             _ => ("COLLATE BINARY", |name| name.eq_ignore_ascii_case("BINARY")),
         };
-        if unique.is_empty() {
-            return Err(invalid(format!(
-                "table `{table}` has no unique index on `{key}` alone; without it two users may share an address: \
-                 `CREATE UNIQUE INDEX {table}_{key} ON {place} ({})`",
-                quote(self.backend, key)
-            )));
-        }
         match collation.into_iter().find(|name| !binary(name)) {
             Some(name) => Err(invalid(format!(
                 "column `{key}` of table `{table}` compares by {name}, under which two addresses may be one; declare it with \
@@ -302,6 +308,15 @@ impl<'a, C: ConnectionTrait> Look<'a, C> {
         }
         Ok(())
     }
+}
+
+/// The unique indexes of a table on a column alone.
+fn sqlite_index(wanted: &str) -> String {
+    format!(
+        "SELECT {wanted} FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) c \
+         WHERE l.\"unique\" = 1 AND l.partial = 0 AND c.key = 1 AND c.name = ? \
+         AND (SELECT COUNT(*) FROM pragma_index_xinfo(l.name) o WHERE o.key = 1) = 1"
+    )
 }
 
 fn invalid(text: impl Into<String>) -> SetupError {

@@ -14,6 +14,8 @@ pub(crate) struct Statements {
     pub(crate) backend: DbBackend,
     /// How many columns of the user come before ours.
     pub(crate) width: usize,
+    /// Reads users with their epoch; a condition follows.
+    read: String,
     pub(crate) lock: String,
     pub(crate) find: String,
     pub(crate) find_by_email: String,
@@ -220,6 +222,7 @@ impl Statements {
                  WHERE id = ? AND done_at IS NULL"
             ),
             outbox,
+            read,
         };
         if backend == DbBackend::Postgres {
             for text in all.texts() {
@@ -267,6 +270,17 @@ impl Statements {
             &mut self.retry,
             &mut self.release,
         ]
+    }
+
+    /// A text that finds a user by a column of the application's own.
+    pub(crate) fn find_by<C: IdenStatic>(&self, column: &C) -> String {
+        let value = if self.backend == DbBackend::Postgres {
+            "$1"
+        } else {
+            "?"
+        };
+        let column = quote(self.backend, column.as_str());
+        format!("{} WHERE u.{column} = {value}", self.read)
     }
 
     /// One of the texts with its values.

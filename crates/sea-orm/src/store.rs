@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
     OpaqueClaim, OwnConflict, OwnRule, Random as _, Removed, Session, SetupError, SignedIn, StoreError,
-    Stored, Subject, SystemRandom, Timestamp, UserChanges, UserStore,
+    Stored, Subject, SystemRandom, Timestamp, UserChanges, UserStore, normalize_email,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
@@ -30,6 +30,13 @@ pub type CompanionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), DbErr>> + 
 type Companion<M> =
     Arc<dyn for<'a> Fn(&'a DatabaseTransaction, &'a M) -> CompanionFuture<'a> + Send + Sync + 'static>;
 
+/// By what users log in beside their e-mail address.
+pub(crate) struct LoginBy<E: UserEntity> {
+    pub(crate) column: E::Column,
+    value: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    find: String,
+}
+
 /// Users in an SQL database, as rows of the entity `E`.
 ///
 /// A clone shares the pool and the prepared texts of the statements, and is cheap. Works on `SQLite` (3.35 and later),
@@ -45,6 +52,7 @@ pub struct SeaOrmUsers<E: UserEntity> {
     pub(crate) db: DatabaseConnection,
     pub(crate) sql: Arc<Statements>,
     companion: Option<Companion<E::Model>>,
+    login_by: Option<Arc<LoginBy<E>>>,
 }
 
 impl<E: UserEntity> SeaOrmUsers<E> {
@@ -58,6 +66,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             db,
             sql,
             companion: None,
+            login_by: None,
         }
     }
 
@@ -86,6 +95,53 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         F: for<'a> Fn(&'a DatabaseTransaction, &'a E::Model) -> CompanionFuture<'a> + Send + Sync + 'static,
     {
         self.companion = Some(Arc::new(write));
+        self
+    }
+
+    /// Lets users log in by a column of their own too: a user name, a phone number, a customer number.
+    ///
+    /// `value` says what the column holds for what was typed, and answers `None` for what it cannot hold. The column is text
+    /// and has a unique index, without which [`check`](UserStore::check) fails.
+    ///
+    /// ```
+    /// # mod account {
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    /// #     #[sea_orm(table_name = "account")]
+    /// #     pub struct Model {
+    /// #         #[sea_orm(primary_key, auto_increment = false)]
+    /// #         pub id: Uuid,
+    /// #         pub email: String,
+    /// #         pub email_key: String,
+    /// #         pub hashed_password: Option<String>,
+    /// #         pub is_active: bool,
+    /// #         pub is_verified: bool,
+    /// #         pub is_superuser: bool,
+    /// #         pub username: String,
+    /// #     }
+    /// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    /// #     pub enum Relation {}
+    /// #     impl ActiveModelBehavior for ActiveModel {}
+    /// # }
+    /// # axum_users_sea_orm::user_entity!(account);
+    /// # fn users(db: sea_orm::DatabaseConnection) -> axum_users_sea_orm::SeaOrmUsers<account::Entity> {
+    /// use axum_users_sea_orm::SeaOrmUsers;
+    ///
+    /// SeaOrmUsers::<account::Entity>::new(db).with_login(account::Column::Username, |typed| Some(typed.to_lowercase()))
+    /// # }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Security
+    /// Whatever reads as an e-mail address is one and is never looked for in the column: nobody takes over a login by calling
+    /// themselves like the address of another. Somebody who is not there costs one statement, as somebody who is.
+    #[must_use]
+    pub fn with_login<F>(mut self, column: E::Column, value: F) -> Self
+    where
+        F: Fn(&str) -> Option<String> + Send + Sync + 'static,
+    {
+        let (value, find) = (Box::new(value), self.sql.find_by(&column));
+        self.login_by = Some(Arc::new(LoginBy { column, value, find }));
         self
     }
 
@@ -470,6 +526,7 @@ impl<E: UserEntity> Clone for SeaOrmUsers<E> {
             db: self.db.clone(),
             sql: Arc::clone(&self.sql),
             companion: self.companion.clone(),
+            login_by: self.login_by.clone(),
         }
     }
 }
@@ -480,6 +537,7 @@ impl<E: UserEntity> fmt::Debug for SeaOrmUsers<E> {
             .field("table", &Tables::of::<E>().user())
             .field("backend", &self.sql.backend)
             .field("companion", &self.companion.is_some())
+            .field("login_by", &self.login_by.as_ref().map(|by| by.column.as_str()))
             .finish_non_exhaustive()
     }
 }
@@ -498,6 +556,22 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         self.read(&self.db, &self.sql.find_by_email, email.as_str().into())
             .await
             .map_err(store_error)
+    }
+
+    async fn find_by_login(&self, login: &str) -> Result<Option<Stored<E::Model>>, StoreError> {
+        if let Ok(key) = normalize_email(login) {
+            return self.find_by_email(&key).await;
+        }
+        let Some(by) = &self.login_by else {
+            return Ok(None);
+        };
+        match (by.value)(login) {
+            Some(value) => self
+                .read(&self.db, &by.find, value.into())
+                .await
+                .map_err(store_error),
+            None => Ok(None),
+        }
     }
 
     async fn insert(
@@ -535,7 +609,8 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
     }
 
     async fn check(&self) -> Result<(), SetupError> {
-        crate::check::check::<E>(&self.db).await
+        let by = self.login_by.as_ref().map(|by| by.column.as_str());
+        crate::check::check::<E>(&self.db, by).await
     }
 }
 

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod app;
+#[cfg(test)]
+mod tests;
+mod username;
+
+use std::env;
+
+use axum_users::{Secret, connect};
+use tokio::net::TcpListener;
+
+use crate::app::Failed;
+
+#[tokio::main]
+async fn main() -> Result<(), Failed> {
+    let root = env::var("AUTH_SECRET").map_err(|_| "set AUTH_SECRET: openssl rand -base64 48")?;
+    let db = connect("sqlite://username-login.sqlite").await?;
+    account::migrate(&db).await?;
+    let users = app::users(db, &Secret::new(root))?;
+    users.check().await?;
+    let listener = TcpListener::bind("127.0.0.1:8000").await?;
+    Ok(axum::serve(listener, app::router(&users)?).await?)
+}
