@@ -1480,6 +1480,7 @@ async fn migrations_run_in_the_migrator_of_an_application_and_beside_it() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one misfit after the other")]
 async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
     everywhere(|backend, db, _, _| async move {
         let users = SeaOrmUsers::<account::Entity>::new(db.clone());

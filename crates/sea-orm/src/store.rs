@@ -27,13 +27,16 @@ const ATTEMPTS: u32 = 6;
 /// What [`SeaOrmUsers::with_companion`] returns: the work on rows that go with a new user.
 pub type CompanionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
 
+/// What is looked for in a column, by what was typed as login.
+type Typed = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 type Companion<M> =
     Arc<dyn for<'a> Fn(&'a DatabaseTransaction, &'a M) -> CompanionFuture<'a> + Send + Sync + 'static>;
 
 /// By what users log in beside their e-mail address.
 pub(crate) struct LoginBy<E: UserEntity> {
     pub(crate) column: E::Column,
-    value: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    value: Box<Typed>,
     find: String,
 }
 

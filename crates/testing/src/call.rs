@@ -88,10 +88,6 @@ impl<A: UserApi> Call<A> {
     }
 
     /// Sends JSON.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "so that `json!` can stand in the call"
-    )]
     pub fn json(self, body: impl Serialize) -> Self {
         let body = serde_json::to_vec(&body).expect("the body can be written as JSON");
         self.body("application/json", body)
@@ -231,6 +227,7 @@ impl Answer {
 
     /// Has this status.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "what matters has been looked at")]
     pub fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}: {}", self.place, self.body);
         self
@@ -238,6 +235,7 @@ impl Answer {
 
     /// Is refused with this status and [`code`](Self::code).
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "what matters has been looked at")]
     pub fn refused(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);
         assert_eq!(answer.code(), code, "{}: {}", answer.place, answer.body);
@@ -261,6 +259,7 @@ impl Answer {
     /// # }
     /// ```
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "what matters has been looked at")]
     pub fn invalid(self, faults: &[(&str, &str)]) -> Self {
         let answer = self.refused(422, "VALIDATION_ERROR");
         let body = answer.json();

@@ -1,4 +1,4 @@
-//! Serves the example at http://127.0.0.1:8000, on a SQLite file beside it.
+//! Serves the example at <http://127.0.0.1:8000>, on a SQLite file beside it.
 
 use std::{env, error::Error};
 

@@ -19,6 +19,7 @@ use validator::Validate;
 /// The table of customers.
 pub mod entity {
     #![expect(missing_docs, reason = "columns that say what they are")]
+    #![expect(clippy::struct_excessive_bools, reason = "independent facts, a column each")]
 
     use axum_users::sea_orm::{self, entity::prelude::*};
 

@@ -74,8 +74,8 @@ async fn help(customer: Option<Customer>, clerk: Option<Clerk>) -> &'static str 
 }
 
 /// One application, one document, two families.
-pub fn router(state: AppState) -> Result<Router, FinishError> {
-    let AppState { staff, customers } = &state;
+pub fn router(state: &AppState) -> Result<Router, FinishError> {
+    let AppState { staff, customers } = state;
     let (router, api) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(logins("/staff", staff))
         .nest("/staff/users", users_router(staff))

@@ -1,4 +1,4 @@
-//! Serves the example at http://127.0.0.1:8000, on a SQLite file beside it.
+//! Serves the example at <http://127.0.0.1:8000>, on a SQLite file beside it.
 
 use std::{env, error::Error};
 
@@ -15,6 +15,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         customers: customers(&db, &root).await?,
     };
     let listener = TcpListener::bind("127.0.0.1:8000").await?;
-    axum::serve(listener, router(state)?).await?;
+    axum::serve(listener, router(&state)?).await?;
     Ok(())
 }

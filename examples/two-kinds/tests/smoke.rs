@@ -29,7 +29,7 @@ async fn shop() -> Shop {
         staff: staff.clone(),
         customers: customers.clone(),
     };
-    let router = router(state).expect("the document is sound");
+    let router = router(&state).expect("the document is sound");
     Shop {
         staff: TestApp::of(router.clone(), staff, clock.clone()),
         customers: TestApp::of(router, customers, clock),
@@ -182,8 +182,8 @@ async fn names_in_the_document_do_not_collide() {
         schemas["CustomerUserRead"]["properties"]["newsletter"].is_object(),
         "{schemas}"
     );
-    let schemes = &document["components"]["securitySchemes"];
-    let login = |scheme: &str| schemes[scheme]["flows"]["password"]["tokenUrl"].clone();
+    let security = &document["components"]["securitySchemes"];
+    let login = |scheme: &str| security[scheme]["flows"]["password"]["tokenUrl"].clone();
     assert_eq!(login("staff_jwt"), "/staff/auth/jwt/login");
     assert_eq!(login("customer_jwt"), "/shop/auth/jwt/login");
     let security = |path: &str| -> Value { document["paths"][path]["get"]["security"].clone() };

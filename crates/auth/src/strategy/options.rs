@@ -239,7 +239,7 @@ mod tests {
         let options = TokenOptions::new(MINUTE * 60);
         let session = session(&options);
         assert_eq!(
-            options.due(&session, START.plus(MINUTE - Duration::from_millis(1))),
+            options.due(&session, START.plus(Duration::from_millis(59_999))),
             None
         );
         let noted = options.due(&session, START.plus(MINUTE)).unwrap();
@@ -254,7 +254,7 @@ mod tests {
                 .due(&session(&options), START.plus(after))
                 .and_then(|noted| noted.expires_at)
         };
-        assert_eq!(end(MINUTE * 5 - Duration::from_millis(1)), None);
+        assert_eq!(end(Duration::from_millis(299_999)), None);
         assert_eq!(end(MINUTE * 5), Some(START.plus(MINUTE * 65)));
     }
 

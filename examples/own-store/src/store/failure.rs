@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
 
 /// Tells a row that was refused for its values from a failure.
 pub(crate) fn refusal(error: sqlx::Error) -> Result<Refusal, sqlx::Error> {
-    match error.as_database_error().map(|error| error.kind()) {
+    match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation) => Ok(Refusal::EmailTaken),
         Some(ErrorKind::CheckViolation) => {
             let column = Some("full_name".to_owned());

@@ -7,7 +7,7 @@ use crate::customer::{Customer, columns};
 
 impl ListUsers for SqliteUsers {
     async fn list(&self, query: &UserQuery) -> Result<Vec<Customer>, StoreError> {
-        let exact = query.email.as_ref().map(|email| email.as_str());
+        let exact = query.email.as_ref().map(axum_users::EmailKey::as_str);
         let prefix = query.email_prefix.as_deref().unwrap_or_default();
         if exact.is_some_and(|email| !email.starts_with(prefix)) {
             return Ok(Vec::new());
