@@ -498,9 +498,11 @@ async fn an_address_that_the_table_has_no_room_for_is_refused_as_the_value_of_em
             ),
             _ => return,
         };
-        let users = base.accounts().await;
-        let user = created(&users, new_account("a@example.com", None)).await;
+        let user = created(&base.accounts().await, new_account("a@example.com", None)).await;
         db.execute_unprepared(narrow).await.unwrap();
+        // Statements that were prepared before the table changed would fail by themselves.
+        let fresh = connect(&base.url).await.unwrap();
+        let users = SeaOrmUsers::<account::Entity>::new(fresh.clone());
         let expected = if backend == DbBackend::MySql {
             OwnConflict::new(OwnRule::Invalid, Some("email".to_owned()))
         } else {
@@ -549,6 +551,7 @@ async fn an_address_that_the_table_has_no_room_for_is_refused_as_the_value_of_em
                 .unwrap();
             assert!(matches!(&refused, Inserted::OwnConflict(conflict) if *conflict == expected));
         }
+        fresh.close().await.unwrap();
     })
     .await;
 }
