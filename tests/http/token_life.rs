@@ -232,7 +232,23 @@ async fn junk_costs_no_statement_and_a_token_costs_one<D: Database>(app: &App<D>
             .await
             .refused(401, "UNAUTHORIZED");
     }
+    // A token of another backend is refused by its checksum alone.
+    let cookie = app.login("cookie", EMAIL).await;
+    let personal = app.personal_token(&token, None).await;
+    app.db.statements().take();
+    app.get("/users/me")
+        .bearer(cookie.text())
+        .await
+        .refused(401, "UNAUTHORIZED");
     assert_eq!(app.db.statements().take(), [""; 0]);
+    assert_eq!(app.me(&personal).await, 200);
+    app.users.settle().await;
+    let of_personal = app.db.statements().take();
+    assert_eq!(
+        of_personal.len(),
+        2,
+        "one to look for it, one to note its first use: {of_personal:?}"
+    );
     assert_eq!(app.me(&token).await, 200);
     assert_eq!(app.db.statements().take().len(), 1);
 }

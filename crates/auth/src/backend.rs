@@ -34,8 +34,8 @@ impl<A: UserApi> Backend<A> {
         }
     }
 
-    /// The backend `personal`: personal access tokens in the `Authorization` header. Name it before others, which would look
-    /// for its tokens in vain. It has no login: `personal_tokens_router` makes its tokens.
+    /// The backend `personal`: personal access tokens in the `Authorization` header. It has no login: `personal_tokens_router`
+    /// makes its tokens.
     pub fn personal<S>(tokens: &PersonalTokens<S>) -> Self
     where
         S: PersonalTokenStore,

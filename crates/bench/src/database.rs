@@ -245,10 +245,10 @@ impl Stock {
                 jti: id.simple().to_string(),
                 epoch: 0,
             };
-            let opaque = tokens.generate()?;
+            let opaque = tokens.generate("db")?;
             ids.push(*id);
             digests.push(TokenDigest::of(&opaque).as_bytes().to_vec());
-            let lively = tokens.generate()?;
+            let lively = tokens.generate("db")?;
             lively_digests.push(TokenDigest::of(&lively).as_bytes().to_vec());
             let (show, _) = Kind::App.paths("db");
             let mut of_app = |what, request| {

@@ -56,7 +56,10 @@ impl RedisStrategy {
     }
 
     async fn store<Id: UserId>(&self, grant: &Grant<'_, Id>) -> Result<Issue, Failure> {
-        let text = self.options.generate().map_err(StoreError::unavailable)?;
+        let text = self
+            .options
+            .generate(grant.backend)
+            .map_err(StoreError::unavailable)?;
         let digest = TokenDigest::of(&text);
         let id = session_id()?;
         let now = grant.context.now;
@@ -119,7 +122,7 @@ impl RedisStrategy {
         backend: &str,
         now: Timestamp,
     ) -> Result<Option<Claim<Id>>, Failure> {
-        let Some(digest) = OpaqueTokens::digest(token) else {
+        let Some(digest) = OpaqueTokens::digest(token, backend) else {
             return Ok(None);
         };
         let key = self.token_key(&digest);

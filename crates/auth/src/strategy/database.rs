@@ -46,7 +46,10 @@ impl<S> fmt::Debug for DatabaseStrategy<S> {
 impl<S: SessionStore> Strategy<IdOf<S>> for DatabaseStrategy<S> {
     fn issue<'a>(&'a self, grant: Grant<'a, IdOf<S>>) -> BoxFuture<'a, Result<Issue, Failure>> {
         Box::pin(async move {
-            let text = self.options.generate().map_err(StoreError::unavailable)?;
+            let text = self
+                .options
+                .generate(grant.backend)
+                .map_err(StoreError::unavailable)?;
             let now = grant.context.now;
             let digest = TokenDigest::of(&text);
             let mut token = NewToken::new(grant.user_id.clone(), grant.backend, digest, grant.epoch, now);
@@ -84,8 +87,8 @@ impl<S: SessionStore> Strategy<IdOf<S>> for DatabaseStrategy<S> {
         backend: &'a str,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Claim<IdOf<S>>>, Failure>> {
-        let claim =
-            OpaqueTokens::digest(token).map(|digest| Claim::Digest(OpaqueClaim::new(digest, backend)));
+        let claim = OpaqueTokens::digest(token, backend)
+            .map(|digest| Claim::Digest(OpaqueClaim::new(digest, backend)));
         Box::pin(std::future::ready(Ok(claim)))
     }
 

@@ -13,8 +13,9 @@ const MAX_PREFIX: usize = 16;
 /// Makes and recognises opaque tokens: an optional prefix, 256 random bits, a checksum.
 ///
 /// The random part has 43 characters and the checksum 6, both base64url without padding; the checksum is the CRC-32 (IEEE)
-/// of everything before it, big-endian. So a leaked token is found by secret scanners, and what is no token is refused
-/// without asking the store. Tokens of an earlier prefix stay good.
+/// of everything before it, one zero byte and the name of the backend, big-endian. So a leaked token is found by secret
+/// scanners, and what is no token, or one of another backend, is refused without asking the store. Tokens of an earlier prefix
+/// stay good.
 #[derive(Debug, Clone)]
 pub struct OpaqueTokens {
     prefix: String,
@@ -68,20 +69,23 @@ impl OpaqueTokens {
         self
     }
 
-    /// A new token.
+    /// A new token of `backend`.
     ///
     /// # Errors
     /// [`RandomError`] where there is no chance to be had.
-    pub fn generate(&self) -> Result<String, RandomError> {
+    pub fn generate(&self, backend: &str) -> Result<String, RandomError> {
         let mut bytes = [0; 32];
         self.random.fill(&mut bytes)?;
         let body = format!("{}{}", self.prefix, BASE64_URL_SAFE_NO_PAD.encode(bytes));
-        let checksum = checksum(&body);
+        let checksum = checksum(&body, backend);
         Ok(body + &checksum)
     }
 
-    /// The digest of a token, if the text can be one.
-    pub fn digest(text: &str) -> Option<TokenDigest> {
+    /// The digest of a token, if the text can be one of `backend`.
+    ///
+    /// # Security
+    /// Anybody can make a text that passes: the checksum spares queries, and the row decides.
+    pub fn digest(text: &str, backend: &str) -> Option<TokenDigest> {
         let split = text.len().checked_sub(CHECKSUM_CHARS)?;
         let (body, sum) = text.split_at_checked(split)?;
         let (prefix, random) = body.split_at_checked(body.len().checked_sub(RANDOM_CHARS)?)?;
@@ -90,7 +94,7 @@ impl OpaqueTokens {
                 .decode(random)
                 .is_ok_and(|bytes| bytes.len() == 32)
         };
-        (prefix.len() <= MAX_PREFIX && is_prefix(prefix) && decodes() && checksum(body) == sum)
+        (prefix.len() <= MAX_PREFIX && is_prefix(prefix) && decodes() && checksum(body, backend) == sum)
             .then(|| TokenDigest::of(text))
     }
 }
@@ -100,8 +104,12 @@ fn is_prefix(text: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn checksum(body: &str) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(crc32fast::hash(body.as_bytes()).to_be_bytes())
+fn checksum(body: &str, backend: &str) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [body, "\0", backend] {
+        hasher.update(part.as_bytes());
+    }
+    BASE64_URL_SAFE_NO_PAD.encode(hasher.finalize().to_be_bytes())
 }
 
 #[cfg(test)]
@@ -111,9 +119,9 @@ mod tests {
     #[test]
     fn a_token_is_recognised_and_junk_is_not() {
         let tokens = OpaqueTokens::with_prefix("shop_").unwrap();
-        let token = tokens.generate().unwrap();
+        let token = tokens.generate("db").unwrap();
         assert_eq!(token.len(), 5 + 43 + 6);
-        assert!(OpaqueTokens::digest(&token).is_some());
+        assert!(OpaqueTokens::digest(&token, "db").is_some());
         for junk in [
             "",
             "x",
@@ -123,24 +131,32 @@ mod tests {
             &format!("{token}x"),
             &token.to_uppercase(),
         ] {
-            assert!(OpaqueTokens::digest(junk).is_none(), "{junk}");
+            assert!(OpaqueTokens::digest(junk, "db").is_none(), "{junk}");
         }
     }
 
     #[test]
     fn tokens_of_an_earlier_prefix_stay_good() {
-        let earlier = OpaqueTokens::default().generate().unwrap();
-        assert!(OpaqueTokens::digest(&earlier).is_some());
+        let earlier = OpaqueTokens::default().generate("db").unwrap();
+        assert!(OpaqueTokens::digest(&earlier, "db").is_some());
+    }
+
+    #[test]
+    fn a_token_of_another_backend_is_junk() {
+        let token = OpaqueTokens::default().generate("db").unwrap();
+        for other in ["redis", "d", "dbb", ""] {
+            assert!(OpaqueTokens::digest(&token, other).is_none(), "{other}");
+        }
     }
 
     #[test]
     fn one_changed_letter_makes_it_junk() {
-        let token = OpaqueTokens::default().generate().unwrap();
+        let token = OpaqueTokens::default().generate("db").unwrap();
         for index in 0..token.len() {
             let mut other = token.clone().into_bytes();
             other[index] = if other[index] == b'A' { b'B' } else { b'A' };
             assert!(
-                OpaqueTokens::digest(std::str::from_utf8(&other).unwrap()).is_none(),
+                OpaqueTokens::digest(std::str::from_utf8(&other).unwrap(), "db").is_none(),
                 "at {index}"
             );
         }

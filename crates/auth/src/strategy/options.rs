@@ -113,12 +113,12 @@ impl TokenOptions {
         self
     }
 
-    /// The text of a new token.
+    /// The text of a new token of `backend`.
     ///
     /// # Errors
     /// [`RandomError`] where there is no chance to be had.
-    pub fn generate(&self) -> Result<String, RandomError> {
-        self.tokens.generate()
+    pub fn generate(&self, backend: &str) -> Result<String, RandomError> {
+        self.tokens.generate(backend)
     }
 
     /// When a token ends that begins at `now`; `None` for never.

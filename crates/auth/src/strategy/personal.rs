@@ -14,9 +14,9 @@ const BACKEND: &str = "personal";
 
 /// Personal access tokens: opaque tokens that users make for their machines, with a name, an end and scopes.
 ///
-/// They begin with a prefix, `pat_` unless another is set, by which they are told from the tokens of logins without a query.
+/// They begin with a prefix, `pat_` unless another is set, by which people and secret scanners tell them from other tokens.
 /// They outlive logout and password changes; deactivation ends them. [`Backend::personal`](crate::Backend::personal) makes a
-/// backend of them, to be named before others, and `personal_tokens_router` lets users make them.
+/// backend of them, and `personal_tokens_router` lets users make them.
 ///
 /// # Security
 /// A route takes them unless its guard says otherwise ([`Interactive`](crate::guard::Interactive)); one with scopes is taken
@@ -115,7 +115,7 @@ impl<S: PersonalTokenStore> PersonalTokens<S> {
     /// # Errors
     /// [`RandomError`] where there is no chance to be had.
     pub fn generate(&self) -> Result<String, RandomError> {
-        self.tokens.generate()
+        self.tokens.generate(BACKEND)
     }
 }
 
@@ -145,7 +145,7 @@ impl<S: PersonalTokenStore> Strategy<IdOf<S>> for PersonalTokens<S> {
         backend: &'a str,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Claim<IdOf<S>>>, Failure>> {
-        let digest = OpaqueTokens::digest(token).filter(|_| self.tokens.begins(token));
+        let digest = OpaqueTokens::digest(token, backend).filter(|_| self.tokens.begins(token));
         let claim = digest.map(|digest| Claim::Personal(OpaqueClaim::new(digest, backend)));
         Box::pin(std::future::ready(Ok(claim)))
     }

@@ -274,7 +274,7 @@ async fn a_check_costs_one_question_and_junk_none() {
         server.commands() - before - idle
     };
     assert_eq!(cost(token.expose(), true).await, 1);
-    let unknown = TokenOptions::new(HOUR).generate().expect("chance");
+    let unknown = TokenOptions::new(HOUR).generate(BACKEND).expect("chance");
     assert_eq!(cost(&unknown, false).await, 1);
     for junk in ["", "junk", &token.expose()[1..], &format!("{}x", token.expose())] {
         assert_eq!(cost(junk, false).await, 0, "{junk}");
