@@ -97,7 +97,7 @@ pub(crate) fn users(
         manager = manager.with_hasher(PasswordHasher::new(&HasherSettings::new().threads(threads))?);
     }
     let mut users = AxumUsers::new(manager, backends)?;
-    for proxy in &settings.trusted_proxies {
+    for proxy in settings.trusted_proxies.iter().filter(|proxy| !proxy.is_empty()) {
         users = users.trust_proxy(proxy)?;
     }
     Ok(Wired {

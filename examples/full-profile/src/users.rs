@@ -54,7 +54,7 @@ pub(crate) fn users(db: DatabaseConnection, secrets: &Secrets, settings: &Settin
         AxumUsers::new(manager.insecure_no_current_password(), backends)?
             .error_style(ErrorStyle::FastApiUsers)
     };
-    for proxy in &settings.trusted_proxies {
+    for proxy in settings.trusted_proxies.iter().filter(|proxy| !proxy.is_empty()) {
         users = users.trust_proxy(proxy)?;
     }
     Ok(Wired { users, personal })

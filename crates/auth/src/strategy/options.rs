@@ -123,21 +123,20 @@ impl TokenOptions {
 
     /// When a token ends that begins at `now`; `None` for never.
     pub fn end_of(&self, now: Timestamp) -> Option<Timestamp> {
-        let lifetime = match (self.lifetime, self.max_lifetime) {
-            (Some(lifetime), Some(longest)) => Some(lifetime.min(longest)),
-            (lifetime, longest) => lifetime.or(longest),
-        };
-        lifetime.map(|lifetime| now.plus(lifetime))
+        self.first_lifetime().map(|lifetime| now.plus(lifetime))
+    }
+
+    /// How long a token is good before it is used for the first time.
+    fn first_lifetime(&self) -> Option<Duration> {
+        [self.lifetime, self.max_lifetime].into_iter().flatten().min()
     }
 
     /// How long a client is to keep a token; `None` for as long as it likes.
     pub fn keep(&self) -> Option<Duration> {
-        match (self.refresh_interval, self.lifetime) {
-            (Some(_), Some(_)) => self.max_lifetime,
-            (_, lifetime) => match (lifetime, self.max_lifetime) {
-                (Some(lifetime), Some(longest)) => Some(lifetime.min(longest)),
-                (lifetime, longest) => lifetime.or(longest),
-            },
+        if self.refresh_interval.is_some() {
+            self.max_lifetime
+        } else {
+            self.first_lifetime()
         }
     }
 
