@@ -1,8 +1,8 @@
 //! Personal access tokens.
 
 use axum_users_core::{
-    IdOf, NewPersonalToken, OpaqueClaim, PersonalTokenRecord, PersonalTokenStore, SessionKind, SignedIn,
-    StoreError, Timestamp, TokenStored, TokenUse,
+    IdOf, NewPersonalToken, PersonalTokenRecord, PersonalTokenStore, StoreError, Timestamp, TokenStored,
+    TokenUse,
 };
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
@@ -85,27 +85,10 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         let done = work.await;
         finish(tx, done).await
     }
-
-    /// Whom a personal access token signs in.
-    pub(crate) async fn personal(
-        &self,
-        opaque: &OpaqueClaim,
-        now: Timestamp,
-    ) -> Result<Option<SignedIn<E::Model>>, DbErr> {
-        let values = [opaque.digest.as_bytes().to_vec().into(), now.as_millis().into()];
-        let find = self.sql.with(&self.sql.by_personal, values);
-        let Some(row) = self.db.query_one_raw(find).await? else {
-            return Ok(None);
-        };
-        let mut signed_in = self.signed_in(&row, opaque)?;
-        signed_in.session.kind = SessionKind::Personal;
-        signed_in.session.scopes = scopes(row.try_get_by_index(self.sql.width + 5)?)?;
-        Ok(Some(signed_in))
-    }
 }
 
 /// The scopes in a column. One that cannot be read is an error: as none it would let the token do everything.
-fn scopes(column: Option<String>) -> Result<Option<Vec<String>>, DbErr> {
+pub(crate) fn scopes(column: Option<String>) -> Result<Option<Vec<String>>, DbErr> {
     let scopes = column.map(|text| serde_json::from_str(&text)).transpose();
     scopes.map_err(|_| DbErr::Type("the scopes of a personal access token are no list of texts".to_owned()))
 }

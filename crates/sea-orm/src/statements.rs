@@ -7,7 +7,11 @@ use sea_orm::{
     sea_query::{Alias, Expr, Query},
 };
 
-use crate::{UserEntity, tables::Tables, tables::quote};
+use crate::{
+    UserEntity,
+    shared::MOST,
+    tables::{Tables, quote},
+};
 
 /// The texts. `?` stands for a value in all of them until [`numbered`] has seen them.
 pub(crate) struct Statements {
@@ -19,9 +23,9 @@ pub(crate) struct Statements {
     pub(crate) lock: String,
     pub(crate) find: String,
     pub(crate) find_by_email: String,
-    pub(crate) by_subject: String,
-    pub(crate) by_digest: String,
-    pub(crate) by_personal: String,
+    pub(crate) by_subject: Widths,
+    pub(crate) by_digest: Widths,
+    pub(crate) by_personal: Widths,
     pub(crate) set_epoch: String,
     pub(crate) delete_user: String,
     pub(crate) delete_tokens: String,
@@ -96,6 +100,8 @@ impl Statements {
              AND epoch = COALESCE((SELECT e.epoch FROM {epochs} e WHERE e.user_id = ?), 0) AND {unexpired}"
         );
         let oldest = format!("WHERE {live} ORDER BY created_at, id LIMIT ?");
+        let facts = "t.id AS axum_users_token, t.created_at AS axum_users_created_at, \
+                     t.expires_at AS axum_users_expires_at, t.last_seen_at AS axum_users_last_seen_at";
         let seen = "last_seen_at = CASE WHEN last_seen_at > ? THEN last_seen_at ELSE ? END";
         let due = format!(
             "SELECT id FROM {outbox} WHERE due_at <= ? AND done_at IS NULL ORDER BY due_at, id LIMIT ?"
@@ -108,25 +114,28 @@ impl Statements {
             lock: format!("SELECT u.{id} FROM {user} u WHERE u.{id} = ? FOR UPDATE"),
             find: format!("{read} WHERE u.{id} = ?"),
             find_by_email: format!("{read} WHERE u.{email_key} = ?"),
-            by_subject: format!(
-                "{read} WHERE u.{id} = ? AND COALESCE(e.epoch, 0) = ? \
-                 AND NOT EXISTS (SELECT 1 FROM {revoked} r WHERE r.token_id = ?)"
-            ),
-            by_digest: format!(
-                "SELECT {columns}, t.id AS axum_users_token, t.created_at AS axum_users_created_at, \
-                 t.expires_at AS axum_users_expires_at, t.last_seen_at AS axum_users_last_seen_at, \
-                 t.epoch AS axum_users_epoch FROM {tokens} t JOIN {user} u ON u.{id} = t.user_id \
-                 LEFT JOIN {epochs} e ON e.user_id = t.user_id \
-                 WHERE t.digest = ? AND t.backend = ? AND t.epoch = COALESCE(e.epoch, 0) \
-                 AND (t.expires_at IS NULL OR t.expires_at > ?)"
-            ),
-            by_personal: format!(
-                "SELECT {columns}, t.id AS axum_users_token, t.created_at AS axum_users_created_at, \
-                 t.expires_at AS axum_users_expires_at, t.last_seen_at AS axum_users_last_seen_at, \
-                 e.epoch AS axum_users_epoch, t.scopes AS axum_users_scopes FROM {personal} t \
-                 JOIN {user} u ON u.{id} = t.user_id LEFT JOIN {epochs} e ON e.user_id = t.user_id \
-                 WHERE t.digest = ? AND (t.expires_at IS NULL OR t.expires_at > ?)"
-            ),
+            by_subject: Widths::of(backend, |places| {
+                format!(
+                    "SELECT {columns}, e.epoch AS axum_users_epoch, r.token_id AS axum_users_revoked FROM {user} u \
+                     LEFT JOIN {epochs} e ON e.user_id = u.{id} \
+                     LEFT JOIN {revoked} r ON r.token_id IN ({places}) WHERE u.{id} IN ({places})"
+                )
+            }),
+            by_digest: Widths::of(backend, |places| {
+                format!(
+                    "SELECT {columns}, {facts}, t.epoch AS axum_users_epoch, t.digest AS axum_users_digest, \
+                     t.backend AS axum_users_backend FROM {tokens} t JOIN {user} u ON u.{id} = t.user_id \
+                     LEFT JOIN {epochs} e ON e.user_id = t.user_id \
+                     WHERE t.digest IN ({places}) AND t.epoch = COALESCE(e.epoch, 0)"
+                )
+            }),
+            by_personal: Widths::of(backend, |places| {
+                format!(
+                    "SELECT {columns}, {facts}, e.epoch AS axum_users_epoch, t.digest AS axum_users_digest, \
+                     t.scopes AS axum_users_scopes FROM {personal} t JOIN {user} u ON u.{id} = t.user_id \
+                     LEFT JOIN {epochs} e ON e.user_id = t.user_id WHERE t.digest IN ({places})"
+                )
+            }),
             set_epoch: if mysql {
                 format!(
                     "INSERT INTO {epochs} (user_id, epoch) VALUES (?, ?) ON DUPLICATE KEY UPDATE epoch = VALUES(epoch)"
@@ -232,14 +241,11 @@ impl Statements {
         all
     }
 
-    fn texts(&mut self) -> [&mut String; 35] {
+    fn texts(&mut self) -> [&mut String; 32] {
         [
             &mut self.lock,
             &mut self.find,
             &mut self.find_by_email,
-            &mut self.by_subject,
-            &mut self.by_digest,
-            &mut self.by_personal,
             &mut self.set_epoch,
             &mut self.delete_user,
             &mut self.delete_tokens,
@@ -295,6 +301,34 @@ impl Statements {
         } else {
             Statement::from_sql_and_values(self.backend, text, values)
         }
+    }
+}
+
+/// A statement about one thing, two, four, and so on up to [`MOST`]: few texts, each of which the database prepares once.
+pub(crate) struct Widths(Vec<String>);
+
+impl Widths {
+    /// The texts that `write` makes, for a list of that many places.
+    fn of(backend: DbBackend, write: impl Fn(&str) -> String) -> Self {
+        let widths = (0..=MOST.ilog2()).map(|power| vec!["?"; 1 << power].join(", "));
+        let texts = widths.map(|places| match backend {
+            DbBackend::Postgres => numbered(&write(&places)),
+            _ => write(&places),
+        });
+        Self(texts.collect())
+    }
+
+    /// The text for `count` things.
+    pub(crate) fn text(&self, count: usize) -> &str {
+        let power = count.next_power_of_two().trailing_zeros() as usize;
+        self.0.get(power).map_or("", String::as_str)
+    }
+
+    /// The values of a list in the text for that many things; the last one fills what is left.
+    pub(crate) fn filled<Q>(things: &[Q], value: impl Fn(&Q) -> Value) -> impl Iterator<Item = Value> {
+        let missing = things.len().next_power_of_two() - things.len();
+        let last = things.last().into_iter().cycle().take(missing);
+        things.iter().chain(last).map(value)
     }
 }
 

@@ -4,8 +4,8 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
-    OpaqueClaim, OwnConflict, OwnRule, Random as _, Removed, Session, SetupError, SignedIn, StoreError,
-    Stored, Subject, SystemRandom, Timestamp, UserChanges, UserStore, normalize_email,
+    OwnConflict, OwnRule, Random as _, Removed, SetupError, SignedIn, StoreError,
+    Stored, SystemRandom, Timestamp, UserChanges, UserStore, normalize_email,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
@@ -17,6 +17,7 @@ use sea_orm::{
 use crate::{
     UserEntity,
     failure::{Cause, Place, cause, store_error},
+    lookups::Lookups,
     statements::Statements,
     tables::Tables,
 };
@@ -54,6 +55,7 @@ pub(crate) struct LoginBy<E: UserEntity> {
 pub struct SeaOrmUsers<E: UserEntity> {
     pub(crate) db: DatabaseConnection,
     pub(crate) sql: Arc<Statements>,
+    pub(crate) lookups: Arc<Lookups<E>>,
     companion: Option<Companion<E::Model>>,
     login_by: Option<Arc<LoginBy<E>>>,
 }
@@ -65,9 +67,11 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     /// with fitting settings.
     pub fn new(db: DatabaseConnection) -> Self {
         let sql = Arc::new(Statements::of::<E>(db.get_database_backend()));
+        let lookups = Arc::new(Lookups::new(&db, &sql));
         Self {
             db,
             sql,
+            lookups,
             companion: None,
             login_by: None,
         }
@@ -528,6 +532,7 @@ impl<E: UserEntity> Clone for SeaOrmUsers<E> {
         Self {
             db: self.db.clone(),
             sql: Arc::clone(&self.sql),
+            lookups: Arc::clone(&self.lookups),
             companion: self.companion.clone(),
             login_by: self.login_by.clone(),
         }
@@ -602,7 +607,7 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         claim: &Claim<IdOf<Self>>,
         now: Timestamp,
     ) -> Result<Option<SignedIn<E::Model>>, StoreError> {
-        self.answer(claim, now).await.map_err(store_error)
+        self.answer(claim, now).await
     }
 
     async fn enqueue(&self, messages: Vec<Message>, at: Timestamp) -> Result<(), StoreError> {
@@ -614,75 +619,6 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
     async fn check(&self) -> Result<(), SetupError> {
         let by = self.login_by.as_ref().map(|by| by.column.as_str());
         crate::check::check::<E>(&self.db, by).await
-    }
-}
-
-impl<E: UserEntity> SeaOrmUsers<E> {
-    async fn answer(
-        &self,
-        claim: &Claim<IdOf<Self>>,
-        now: Timestamp,
-    ) -> Result<Option<SignedIn<E::Model>>, DbErr> {
-        match claim {
-            Claim::Subject(subject) | Claim::Stateless(subject) if subject.session.is_over(now) => Ok(None),
-            Claim::Subject(Subject { user_id, session, .. }) => {
-                let values = [
-                    user_id.clone().into(),
-                    session.epoch.0.into(),
-                    session.token_id.as_str().into(),
-                ];
-                let row = self
-                    .db
-                    .query_one_raw(self.sql.with(&self.sql.by_subject, values))
-                    .await?;
-                row.map(|row| {
-                    let user = E::Model::from_query_result(&row, "")?;
-                    Ok(SignedIn::new(user, session.clone()))
-                })
-                .transpose()
-            }
-            Claim::Stateless(subject) => {
-                let found = self
-                    .read(&self.db, &self.sql.find, subject.user_id.clone().into())
-                    .await?;
-                Ok(found.map(|stored| SignedIn::new(stored.user, subject.session.clone())))
-            }
-            Claim::Digest(opaque) => {
-                let values = [
-                    opaque.digest.as_bytes().to_vec().into(),
-                    opaque.backend.as_str().into(),
-                    now.as_millis().into(),
-                ];
-                let row = self
-                    .db
-                    .query_one_raw(self.sql.with(&self.sql.by_digest, values))
-                    .await?;
-                row.map(|row| self.signed_in(&row, opaque)).transpose()
-            }
-            Claim::Personal(opaque) => self.personal(opaque, now).await,
-            _ => Ok(None),
-        }
-    }
-
-    /// The user of an opaque token, and the session that its row is.
-    pub(crate) fn signed_in(
-        &self,
-        row: &QueryResult,
-        opaque: &OpaqueClaim,
-    ) -> Result<SignedIn<E::Model>, DbErr> {
-        let width = self.sql.width;
-        let id: i64 = row.try_get_by_index(width)?;
-        let created_at: i64 = row.try_get_by_index(width + 1)?;
-        let expires_at: Option<i64> = row.try_get_by_index(width + 2)?;
-        let last_seen_at: Option<i64> = row.try_get_by_index(width + 3)?;
-        let epoch: Option<i64> = row.try_get_by_index(width + 4)?;
-        let epoch = Epoch(epoch.unwrap_or(0));
-        let mut session = Session::new(opaque.backend.as_str(), id.to_string(), epoch)
-            .since(Timestamp::from_millis(created_at))
-            .until(expires_at.map(Timestamp::from_millis));
-        session.digest = Some(opaque.digest);
-        session.last_seen_at = last_seen_at.map(Timestamp::from_millis);
-        Ok(SignedIn::new(E::Model::from_query_result(row, "")?, session))
     }
 }
 
