@@ -351,7 +351,7 @@ where
             .await
             .unwrap()
     );
-    let personal = NewPersonalToken::new(id.clone(), TokenDigest::of("backup"), "backup", at(1), 9);
+    let personal = NewPersonalToken::new(id.clone(), TokenDigest::of("backup"), "backup", Epoch(0), at(1), 9);
     users.insert_personal_token(personal).await.unwrap();
     let backup = Claim::Personal(OpaqueClaim::new(TokenDigest::of("backup"), "personal"));
     let signed_in = users.resolve(&backup, at(2)).await.unwrap().unwrap();
@@ -805,7 +805,7 @@ async fn what_has_expired_is_purged_in_batches() {
             .insert_token(NewToken::new(id, "db", TokenDigest::of("x"), Epoch(0), at(1)))
             .await
             .unwrap();
-        let mut token = NewPersonalToken::new(id, TokenDigest::of("backup"), "backup", at(1), 9);
+        let mut token = NewPersonalToken::new(id, TokenDigest::of("backup"), "backup", Epoch(0), at(1), 9);
         token.expires_at = Some(at(101));
         users.insert_personal_token(token).await.unwrap();
         assert_eq!(users.purge(at(101), 4).await.unwrap(), Purged::new(3, 1));

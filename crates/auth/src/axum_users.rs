@@ -500,8 +500,8 @@ impl<A: UserApi> AxumUsers<A> {
         Err(Refusal::coded(StatusCode::FORBIDDEN, CROSS_ORIGIN_REQUEST))
     }
 
-    /// The refusal of one who is not signed in, with how to be.
-    pub(crate) fn unauthorized(&self, bad_token: bool) -> Refusal {
+    /// The refusal of one who is not signed in, with how to be; `bad_token` where a token was shown that is not good.
+    pub fn unauthorized(&self, bad_token: bool) -> Refusal {
         let mut challenges: Vec<Challenge> = Vec::new();
         for challenge in self
             .backends

@@ -183,6 +183,8 @@ operation_error! {
         TooLong: "the token would live too long",
         /// The user has as many as may be.
         LimitReached: "the user has as many personal access tokens as may be",
+        /// The session of who asks was ended meanwhile.
+        SessionEnded: "the session has ended",
         /// The user is gone.
         Missing: "no such user",
     }

@@ -328,7 +328,7 @@ impl UserStore for InMemoryUsers {
             Claim::Subject(subject) | Claim::Stateless(subject) if subject.session.is_over(now) => None,
             Claim::Stateless(subject) => tables
                 .user(&subject.user_id)
-                .map(|user| SignedIn::new(user.clone(), subject.session.clone())),
+                .map(|user| SignedIn::stateless(tables.stored(user), subject)),
             Claim::Subject(subject) => tables
                 .user(&subject.user_id)
                 .filter(|user| tables.epoch(user.id) == subject.session.epoch)
@@ -357,6 +357,9 @@ impl SessionStore for InMemoryUsers {
         }
         let mut ended = 0;
         if let Some(limit) = token.limit {
+            if token.epoch != tables.epoch(token.user_id) {
+                return Ok(TokenStored::Stale);
+            }
             let live = tables.live(&token.user_id, &token.backend, token.created_at);
             let surplus = (live.len() + 1).saturating_sub(limit.most as usize);
             if surplus > 0 && (limit.policy == LimitPolicy::Refuse || limit.most == 0) {
@@ -499,6 +502,9 @@ impl PersonalTokenStore for InMemoryUsers {
         let mut tables = self.tables();
         if tables.user(&token.user_id).is_none() {
             return Ok(TokenStored::NoUser);
+        }
+        if token.epoch != tables.epoch(token.user_id) {
+            return Ok(TokenStored::Stale);
         }
         let theirs = tables.personal_tokens.values();
         let theirs = theirs.filter(|other| other.new.user_id == token.user_id);

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use crate::{Epoch, Timestamp};
+use crate::{Epoch, Stored, Timestamp};
 
 /// What a strategy read from a token: whom it speaks for, and under which conditions.
 ///
@@ -228,6 +228,8 @@ pub struct NewPersonalToken<Id> {
     pub digest: TokenDigest,
     /// What its owner calls it.
     pub name: String,
+    /// The session epoch at which who makes it was found right; at another one it is not stored.
+    pub epoch: Epoch,
     /// What it may be used for; `None` for all that its owner may do.
     pub scopes: Option<Vec<String>>,
     /// When it is made.
@@ -244,6 +246,7 @@ impl<Id> NewPersonalToken<Id> {
         user_id: Id,
         digest: TokenDigest,
         name: impl Into<String>,
+        epoch: Epoch,
         created_at: Timestamp,
         most: u32,
     ) -> Self {
@@ -251,6 +254,7 @@ impl<Id> NewPersonalToken<Id> {
             user_id,
             digest,
             name: name.into(),
+            epoch,
             scopes: None,
             created_at,
             expires_at: None,
@@ -391,5 +395,12 @@ impl<U> SignedIn<U> {
     /// `user`, signed in by `session`.
     pub fn new(user: U, session: Session) -> Self {
         Self { user, session }
+    }
+
+    /// The user whom a [`Claim::Stateless`] names, at the epoch that holds now: that of its own decides nothing.
+    pub fn stateless<Id>(stored: Stored<U>, subject: &Subject<Id>) -> Self {
+        let mut session = subject.session.clone();
+        session.epoch = stored.epoch;
+        Self::new(stored.user, session)
     }
 }

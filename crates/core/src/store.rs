@@ -325,7 +325,7 @@ pub trait UserStore: Clone + Send + Sync + 'static {
                 Claim::Stateless(subject) => Ok(self
                     .find(&subject.user_id)
                     .await?
-                    .map(|stored| SignedIn::new(stored.user, subject.session.clone()))),
+                    .map(|stored| SignedIn::stateless(stored, subject))),
                 Claim::Subject(_) | Claim::Digest(_) | Claim::Personal(_) => Err(StoreError::fault(
                     "this store keeps no sessions; use a strategy that needs none",
                 )),
@@ -388,6 +388,8 @@ pub enum TokenStored {
     NoUser,
     /// The user has as many as may be.
     LimitReached,
+    /// The sessions of the user were ended since its epoch, so it would be dead, or bring back what was ended.
+    Stale,
 }
 
 /// How many rows a purge removed.
@@ -422,6 +424,8 @@ impl Purged {
 )]
 pub trait SessionStore: UserStore {
     /// Stores a token by its digest, within its limit: exactly, also where many are stored at the same time.
+    ///
+    /// A token with a limit at another epoch than that of its user is [`TokenStored::Stale`], and ends no other one.
     fn insert_token(
         &self,
         token: NewToken<IdOf<Self>>,
@@ -482,6 +486,8 @@ pub trait SessionStore: UserStore {
 )]
 pub trait PersonalTokenStore: UserStore {
     /// Stores a token by its digest, within its limit: exactly, also where many are stored at the same time.
+    ///
+    /// A token at another epoch than that of its user is [`TokenStored::Stale`]: no epoch would end it later.
     fn insert_personal_token(
         &self,
         token: NewPersonalToken<IdOf<Self>>,

@@ -234,7 +234,10 @@ where
         .manager()
         .create_personal_token(user.signed_in(), request, digest, tokens.rules(), &context)
         .await
-        .map_err(Refused::refusal)?;
+        .map_err(|error| match error {
+            PersonalTokenError::SessionEnded => users.unauthorized(true),
+            error => error.refusal(),
+        })?;
     let created = PersonalTokenCreated {
         token,
         id: record.id,

@@ -89,7 +89,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             }
             Claim::Stateless(subject) => {
                 let found = self.find(&subject.user_id).await?;
-                Ok(found.map(|stored| SignedIn::new(stored.user, subject.session.clone())))
+                Ok(found.map(|stored| SignedIn::stateless(stored, subject)))
             }
             Claim::Digest(opaque) => {
                 let row = self.lookups.tokens.ask(opaque.digest).await?;

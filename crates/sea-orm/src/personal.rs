@@ -76,8 +76,14 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             if !self.lock(&tx, &key).await? {
                 return Ok(TokenStored::NoUser);
             }
-            let count = self.sql.with(&self.sql.count_personal, [key.clone(), now.into()]);
-            if self.count(&tx, count).await? >= i64::from(token.most) {
+            let values = [key.clone(), key.clone(), now.into()];
+            let (count, epoch) = self
+                .count(&tx, self.sql.with(&self.sql.count_personal, values))
+                .await?;
+            if epoch != token.epoch {
+                return Ok(TokenStored::Stale);
+            }
+            if count >= i64::from(token.most) {
                 return Ok(TokenStored::LimitReached);
             }
             self.store_row(&tx, insert).await

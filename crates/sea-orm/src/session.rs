@@ -1,7 +1,7 @@
 //! Tokens, and the marks of those that ended before their time.
 
 use axum_users_core::{
-    IdOf, LimitPolicy, NewToken, Purged, SessionStore, StoreError, Timestamp, TokenDigest, TokenLimit,
+    Epoch, IdOf, LimitPolicy, NewToken, Purged, SessionStore, StoreError, Timestamp, TokenDigest, TokenLimit,
     TokenRecord, TokenStored, TokenUse,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
@@ -159,43 +159,53 @@ impl<E: UserEntity> SeaOrmUsers<E> {
                 return Ok(TokenStored::NoUser);
             }
             match self.make_room(&tx, token, limit).await? {
-                Some(ended) => Ok(with_ended(
+                Ok(ended) => Ok(with_ended(
                     self.store_row(&tx, self.insertion(token)).await?,
                     ended,
                 )),
-                None => Ok(TokenStored::LimitReached),
+                Err(refused) => Ok(refused),
             }
         };
         let done = work.await;
         finish(tx, done).await
     }
 
-    /// Ends as many of the oldest tokens as stand against a new one; `None` where none may be ended.
+    /// Ends as many of the oldest tokens as stand against a new one, or says why it is not to be stored.
     async fn make_room(
         &self,
         tx: &DatabaseTransaction,
         token: &NewToken<IdOf<Self>>,
         limit: TokenLimit,
-    ) -> Result<Option<u64>, DbErr> {
+    ) -> Result<Result<u64, TokenStored>, DbErr> {
         let live = || live(&token.user_id, &token.backend, token.created_at);
-        let count = self
-            .count(tx, self.sql.with(&self.sql.count_tokens, live()))
+        let values = std::iter::once(token.user_id.clone().into()).chain(live());
+        let (count, epoch) = self
+            .count(tx, self.sql.with(&self.sql.count_tokens, values))
             .await?;
+        if epoch != token.epoch {
+            return Ok(Err(TokenStored::Stale));
+        }
         let surplus = count.saturating_add(1).saturating_sub(i64::from(limit.most));
         if surplus <= 0 {
-            return Ok(Some(0));
+            return Ok(Ok(0));
         }
         if limit.most == 0 || limit.policy != LimitPolicy::EndOldest {
-            return Ok(None);
+            return Ok(Err(TokenStored::LimitReached));
         }
         let oldest = live().chain([surplus.into()]);
         let end = self.sql.with(&self.sql.end_oldest_tokens, oldest);
-        Ok(Some(tx.execute_raw(end).await?.rows_affected()))
+        Ok(Ok(tx.execute_raw(end).await?.rows_affected()))
     }
 
-    pub(crate) async fn count(&self, tx: &DatabaseTransaction, count: Statement) -> Result<i64, DbErr> {
+    /// How many tokens there are, and the session epoch of their user.
+    pub(crate) async fn count(
+        &self,
+        tx: &DatabaseTransaction,
+        count: Statement,
+    ) -> Result<(i64, Epoch), DbErr> {
         let row = tx.query_one_raw(count).await?;
-        row.map_or(Ok(0), |row| row.try_get_by_index(0))
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("a count without a row".to_owned()))?;
+        Ok((row.try_get_by_index(0)?, Epoch(row.try_get_by_index(1)?)))
     }
 
     /// Inserts the row of a token.

@@ -159,7 +159,10 @@ impl Statements {
                  (user_id, backend, digest, epoch, created_at, last_seen_at, expires_at, user_agent, address) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){returning}"
             ),
-            count_tokens: format!("SELECT COUNT(*) FROM {tokens} WHERE {live}"),
+            count_tokens: format!(
+                "SELECT COUNT(*), COALESCE((SELECT e.epoch FROM {epochs} e WHERE e.user_id = ?), 0) FROM {tokens} \
+                 WHERE {live}"
+            ),
             end_oldest_tokens: if mysql {
                 format!("DELETE FROM {tokens} {oldest}")
             } else {
@@ -180,7 +183,10 @@ impl Statements {
                 "INSERT INTO {personal} (user_id, digest, name, scopes, created_at, expires_at) \
                  VALUES (?, ?, ?, ?, ?, ?){returning}"
             ),
-            count_personal: format!("SELECT COUNT(*) FROM {personal} WHERE user_id = ? AND {unexpired}"),
+            count_personal: format!(
+                "SELECT COUNT(*), COALESCE((SELECT e.epoch FROM {epochs} e WHERE e.user_id = ?), 0) FROM {personal} \
+                 WHERE user_id = ? AND {unexpired}"
+            ),
             note_personal_use: format!("UPDATE {personal} SET {seen} WHERE digest = ? AND {unexpired}"),
             list_personal: format!(
                 "SELECT id, name, scopes, created_at, last_seen_at, expires_at FROM {personal} \

@@ -164,12 +164,14 @@ macro_rules! store_contract {
             racing_ends_of_sessions_raise_the_epoch_each
             tokens_stored_while_sessions_end_are_dead
             tokens_stored_while_their_user_is_deleted_are_dead
+            tokens_looked_at_together_are_told_apart
 
             limits_refuse_one_token_too_many
             limits_end_the_oldest_tokens
             limits_of_no_token_refuse_all
             expired_tokens_do_not_count_to_a_limit
             tokens_of_an_earlier_epoch_do_not_count_to_a_limit
+            tokens_of_an_earlier_epoch_take_no_place
             limits_count_each_user_and_backend_alone
             racing_tokens_are_refused_beyond_the_limit
             racing_tokens_end_the_oldest_beyond_the_limit

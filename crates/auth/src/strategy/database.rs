@@ -71,7 +71,7 @@ impl<S: SessionStore> Strategy<IdOf<S>> for DatabaseStrategy<S> {
                     Issue::Issued(issued)
                 }
                 TokenStored::LimitReached => Issue::LimitReached,
-                TokenStored::NoUser => Issue::NoUser,
+                TokenStored::NoUser | TokenStored::Stale => Issue::NoUser,
                 _ => {
                     return Err(Failure::internal(
                         "the store answers what this version does not know",

@@ -68,7 +68,7 @@ impl<A: UserApi<Store: PersonalTokenStore>> UserManager<A> {
             return Err(PersonalTokenError::TooLong);
         }
         let (id, now) = (user.id(), context.now);
-        let mut token = NewPersonalToken::new(id.clone(), digest, request.name, now, rules.most);
+        let mut token = NewPersonalToken::new(id.clone(), digest, request.name, current.session.epoch, now, rules.most);
         token.scopes = request.scopes;
         token.expires_at = lifetime.map(|lifetime| now.plus(lifetime));
         let mut record = PersonalTokenRecord::new("", token.name.clone(), now);
@@ -78,6 +78,7 @@ impl<A: UserApi<Store: PersonalTokenStore>> UserManager<A> {
             TokenStored::Stored { id, .. } => id.to_string(),
             TokenStored::LimitReached => return Err(PersonalTokenError::LimitReached),
             TokenStored::NoUser => return Err(PersonalTokenError::Missing),
+            TokenStored::Stale => return Err(PersonalTokenError::SessionEnded),
         };
         Self::emit(SecurityEvent::PersonalTokenCreated, user, context);
         let mut session = Session::new(rules.backend.as_str(), record.id.as_str(), current.session.epoch);

@@ -15,7 +15,7 @@ const MANY: u32 = 100;
 const PERSONAL: &str = "personal";
 
 fn new<F: StoreFixture>(id: &KeyOf<F>, text: &str) -> NewPersonalToken<KeyOf<F>> {
-    NewPersonalToken::new(id.clone(), TokenDigest::of(text), text, NOW, MANY)
+    NewPersonalToken::new(id.clone(), TokenDigest::of(text), text, Epoch(0), NOW, MANY)
 }
 
 fn claim<F: StoreFixture>(text: &str) -> Claim<KeyOf<F>> {
@@ -183,7 +183,12 @@ pub async fn ending_everything_ends_personal_tokens_too<F: StoreFixture>(fixture
     assert!(!stage.has_personal("of ada").await && !stage.is_alive(session).await);
     assert!(stage.has_personal("of bob").await && stage.is_alive(session_of_bob).await);
     assert_eq!(stage.listed_personal(&ada, NOW).await, []);
-    stage.personal(new::<F>(&ada, "another")).await;
+    let late = stage.store_personal(new::<F>(&ada, "late")).await;
+    assert_eq!(late, TokenStored::Stale, "asked for before the end");
+    assert!(!stage.has_personal("late").await);
+    let mut another = new::<F>(&ada, "another");
+    another.epoch = epoch;
+    stage.personal(another).await;
     assert!(stage.has_personal("another").await);
     stage.clear().await;
 }

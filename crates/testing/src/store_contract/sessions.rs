@@ -386,7 +386,7 @@ pub async fn purging_removes_only_what_has_expired<F: StoreFixture>(fixture: &F)
     let ada = stage.user("ada@example.com").await.id();
     let personal = async |text: &str, end| {
         let digest = TokenDigest::of(text);
-        let mut token = NewPersonalToken::new(ada.clone(), digest, text, NOW.minus(HOUR), 9);
+        let mut token = NewPersonalToken::new(ada.clone(), digest, text, Epoch(0), NOW.minus(HOUR), 9);
         token.expires_at = end;
         let stored = stage.store.insert_personal_token(token).await;
         stored.expect("insert_personal_token");
@@ -427,7 +427,7 @@ pub async fn purging_works_in_batches<F: StoreFixture>(fixture: &F) {
         stage.token_until(&ada, &text, end).await;
         stage.revoke(&text, end).await;
         let digest = TokenDigest::of(&text);
-        let mut token = NewPersonalToken::new(ada.clone(), digest, text, end.minus(HOUR), 9);
+        let mut token = NewPersonalToken::new(ada.clone(), digest, text, Epoch(0), end.minus(HOUR), 9);
         token.expires_at = Some(end);
         let stored = stage.store.insert_personal_token(token).await;
         stored.expect("insert_personal_token");
@@ -576,5 +576,50 @@ pub async fn tokens_stored_while_their_user_is_deleted_are_dead<F: StoreFixture>
         }
         stage.delete(&again).await;
     }
+    stage.clear().await;
+}
+
+/// However many tokens are looked at in one moment, each gives its own user or nobody, by what is stored of it alone.
+pub async fn tokens_looked_at_together_are_told_apart<F: StoreFixture>(fixture: &F) {
+    let Some(stage) = Stage::set(fixture).await else {
+        return;
+    };
+    let mut claims = Vec::new();
+    for n in 0..12 {
+        let id = stage.user(&format!("user{n}@example.com")).await.id();
+        let own = |what: &str| format!("{what} of {n}");
+        let good = stage.token(&id, &own("token"), Epoch(0)).await;
+        let until = NOW.plus(MILLISECOND * n);
+        let ending = stage.token_until(&id, &own("ending"), until).await;
+        let ended = stage.token(&id, &own("ended"), Epoch(0)).await;
+        stage.end_token(&ended).await;
+        stage.revoke(&own("revoked"), NOW.plus(HOUR)).await;
+        let personal = TokenDigest::of(&own("personal"));
+        let token = NewPersonalToken::new(id.clone(), personal, own("personal"), Epoch(0), NOW, 9);
+        let stored = stage.store.insert_personal_token(token).await;
+        stored.expect("insert_personal_token");
+        let elsewhere = Claim::Digest(OpaqueClaim::new(good, "elsewhere"));
+        let personal = Claim::Personal(OpaqueClaim::new(personal, "personal"));
+        claims.extend([
+            (opaque::<F>(good), Some(id.clone())),
+            (opaque::<F>(ending), (n > 0).then(|| id.clone())),
+            (opaque::<F>(ended), None),
+            (elsewhere, None),
+            (personal, Some(id.clone())),
+            (by_subject::<F>(&id, &own("jti"), Epoch(0)), Some(id.clone())),
+            (by_subject::<F>(&id, "jti of all", Epoch(0)), Some(id.clone())),
+            (by_subject::<F>(&id, &own("jti"), Epoch(1)), None),
+            (by_subject::<F>(&id, &own("revoked"), Epoch(0)), None),
+        ]);
+    }
+    let racers = claims.iter().cycle().take(claims.len() * 2).map(|(claim, expected)| {
+        let (store, claim, expected) = (stage.store.clone(), claim.clone(), expected.clone());
+        async move {
+            let signed_in = store.resolve(&claim, NOW).await.expect("resolve");
+            let user = signed_in.map(|signed_in| signed_in.user.id());
+            assert_eq!(user, expected, "{claim:?}");
+        }
+    });
+    race(racers).await;
     stage.clear().await;
 }

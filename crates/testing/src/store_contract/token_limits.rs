@@ -138,6 +138,24 @@ pub async fn tokens_of_an_earlier_epoch_do_not_count_to_a_limit<F: StoreFixture>
     stage.clear().await;
 }
 
+/// A token that was asked for before all sessions were ended is not stored, and ends none of those that live.
+pub async fn tokens_of_an_earlier_epoch_take_no_place<F: StoreFixture>(fixture: &F) {
+    let Some(stage) = Stage::set(fixture).await else {
+        return;
+    };
+    let ada = stage.user("ada@example.com").await.id();
+    let epoch = stage.end_sessions(&ada, EndSessions::All).await;
+    let living = stage.token(&ada, "living", epoch).await;
+    for most in [1, 9] {
+        let late = within(token::<F>(&ada, "late"), most, LimitPolicy::EndOldest);
+        let outcome = stage.store.insert_token(late).await.expect("insert_token");
+        assert_eq!(outcome, TokenStored::Stale);
+    }
+    assert!(stage.is_alive(living).await);
+    assert!(!stage.is_alive(TokenDigest::of("late")).await);
+    stage.clear().await;
+}
+
 /// Tokens of other users and of other backends take no place, and none of them ends.
 pub async fn limits_count_each_user_and_backend_alone<F: StoreFixture>(fixture: &F) {
     let Some(stage) = Stage::set(fixture).await else {

@@ -9,7 +9,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{
     SqliteUsers,
     failure::{has_no_user, store_error},
-    sessions::{moment, signed_in},
+    sessions::{moment, refused_at, signed_in},
 };
 use crate::customer::{Customer, EPOCH, columns};
 
@@ -63,6 +63,9 @@ impl SqliteUsers {
         let scopes = token.scopes.as_ref().map(serde_json::to_string).transpose();
         let scopes = scopes.map_err(|error| sqlx::Error::Encode(error.into()))?;
         let mut tx = self.begin().await?;
+        if let Some(refused) = refused_at(&mut tx, token.user_id, token.epoch).await? {
+            return Ok(refused);
+        }
         let live: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM personal_tokens WHERE user_id = ? AND (expires_at IS NULL OR expires_at > ?)",
         )

@@ -1,7 +1,7 @@
 //! `SessionStore`.
 
 use axum_users::{
-    LimitPolicy, NewToken, OpaqueClaim, Purged, Session, SessionStore, SignedIn, StoreError, Subject,
+    Epoch, LimitPolicy, NewToken, OpaqueClaim, Purged, Session, SessionStore, SignedIn, StoreError, Subject,
     Timestamp, TokenDigest, TokenLimit, TokenRecord, TokenStored, TokenUse,
 };
 use sqlx::{FromRow, Row, SqliteConnection, SqliteExecutor, sqlite::SqliteRow};
@@ -139,7 +139,12 @@ impl SqliteUsers {
     async fn try_insert_token(&self, token: &NewToken<i64>) -> Result<TokenStored, sqlx::Error> {
         let mut tx = self.begin().await?;
         let ended = match token.limit {
-            Some(limit) => make_room(&mut tx, token, limit).await?,
+            Some(limit) => {
+                if let Some(refused) = refused_at(&mut tx, token.user_id, token.epoch).await? {
+                    return Ok(refused);
+                }
+                make_room(&mut tx, token, limit).await?
+            }
             None => Some(0),
         };
         let Some(ended) = ended else {
@@ -243,6 +248,23 @@ async fn make_room(
     .bind(token.created_at.as_millis())
     .bind(surplus);
     Ok(Some(end.execute(tx).await?.rows_affected()))
+}
+
+/// Why nothing is stored for this user at this epoch, if the user is gone or at another one.
+pub(super) async fn refused_at(
+    tx: &mut SqliteConnection,
+    user_id: i64,
+    epoch: Epoch,
+) -> Result<Option<TokenStored>, sqlx::Error> {
+    let present: Option<i64> = sqlx::query_scalar("SELECT epoch FROM users WHERE id = ?")
+        .bind(user_id)
+        .fetch_optional(tx)
+        .await?;
+    Ok(match present {
+        None => Some(TokenStored::NoUser),
+        Some(present) if present != epoch.0 => Some(TokenStored::Stale),
+        Some(_) => None,
+    })
 }
 
 async fn insert(db: impl SqliteExecutor<'_>, token: &NewToken<i64>) -> Result<i64, sqlx::Error> {

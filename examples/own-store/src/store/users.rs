@@ -92,7 +92,7 @@ impl UserStore for SqliteUsers {
             Claim::Subject(subject) | Claim::Stateless(subject) if subject.session.is_over(now) => Ok(None),
             Claim::Stateless(subject) => find(&self.pool, subject.user_id)
                 .await
-                .map(|found| found.map(|stored| SignedIn::new(stored.user, subject.session.clone()))),
+                .map(|found| found.map(|stored| SignedIn::stateless(stored, subject))),
             Claim::Subject(subject) => self.subject(subject).await,
             Claim::Digest(opaque) => self.session(opaque, now).await,
             Claim::Personal(opaque) => self.personal_session(opaque, now).await,
