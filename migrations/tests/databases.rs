@@ -351,7 +351,14 @@ where
             .await
             .unwrap()
     );
-    let personal = NewPersonalToken::new(id.clone(), TokenDigest::of("backup"), "backup", Epoch(0), at(1), 9);
+    let personal = NewPersonalToken::new(
+        id.clone(),
+        TokenDigest::of("backup"),
+        "backup",
+        Epoch(0),
+        at(1),
+        9,
+    );
     users.insert_personal_token(personal).await.unwrap();
     let backup = Claim::Personal(OpaqueClaim::new(TokenDigest::of("backup"), "personal"));
     let signed_in = users.resolve(&backup, at(2)).await.unwrap().unwrap();

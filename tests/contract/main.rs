@@ -1,8 +1,10 @@
-//! The contract of stores, on every SQL database.
+//! The contract of stores, on every SQL database, and that of strategies.
 #![expect(
     clippy::expect_used,
     reason = "where something is not as it must be, the test is to fail"
 )]
+
+mod strategies;
 
 use axum_users::{
     SeaOrmUsers, UserStore,

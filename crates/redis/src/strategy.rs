@@ -195,6 +195,10 @@ impl<Id: UserId> Strategy<Id> for RedisStrategy {
         })
     }
 
+    fn refuses_at_limit(&self) -> bool {
+        self.options.refuses_at_limit()
+    }
+
     fn sessions(&self) -> Option<&dyn SessionList<Id>> {
         Some(self)
     }

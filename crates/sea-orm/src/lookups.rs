@@ -6,9 +6,7 @@ use axum_users_core::{
     Claim, Epoch, IdOf, OpaqueClaim, Session, SessionKind, SignedIn, StoreError, Subject, Timestamp,
     TokenDigest, User, UserStore,
 };
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, ModelTrait, QueryResult,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, ModelTrait, QueryResult};
 
 use crate::{
     SeaOrmUsers, UserEntity,
@@ -163,7 +161,11 @@ async fn tokens<E: UserEntity>(
     digests: &[TokenDigest],
     personal: bool,
 ) -> Result<Vec<Option<Row<E::Model>>>, DbErr> {
-    let texts = if personal { &sql.by_personal } else { &sql.by_digest };
+    let texts = if personal {
+        &sql.by_personal
+    } else {
+        &sql.by_digest
+    };
     let values = Widths::filled(digests, |digest| digest.as_bytes().to_vec().into());
     let find = sql.with(texts.text(digests.len()), values);
     let mut found = HashMap::with_capacity(digests.len());
@@ -171,7 +173,9 @@ async fn tokens<E: UserEntity>(
         let (digest, row) = token_row::<E::Model>(&row, sql.width, personal)?;
         found.insert(digest, row);
     }
-    Ok(answers(digests, |digest| found.get(digest.as_bytes().as_slice()).cloned()))
+    Ok(answers(digests, |digest| {
+        found.get(digest.as_bytes().as_slice()).cloned()
+    }))
 }
 
 fn answers<Q, A>(questions: &[Q], answer: impl Fn(&Q) -> Option<A>) -> Vec<Option<A>> {

@@ -301,7 +301,11 @@ mod tests {
         assert_eq!(numbers(first).await, [102]);
         database.rows.store(200, Ordering::SeqCst);
         database.may.add_permits(1);
-        assert_eq!(numbers(second).await, [202], "it is not answered by the first one's row");
+        assert_eq!(
+            numbers(second).await,
+            [202],
+            "it is not answered by the first one's row"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -325,7 +329,11 @@ mod tests {
         let begin = Instant::now();
         let others = wait_for(&shared, [2, 3]).await;
         sleep(PATIENCE * 2).await;
-        assert_eq!(database.asked(), [vec![1], vec![2, 3]], "though the first one still hangs");
+        assert_eq!(
+            database.asked(),
+            [vec![1], vec![2, 3]],
+            "though the first one still hangs"
+        );
         // Permits go to who has waited longest.
         database.may.add_permits(2);
         assert_eq!(numbers(others).await, [4, 6]);

@@ -4,8 +4,8 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
-    OwnConflict, OwnRule, Random as _, Removed, SetupError, SignedIn, StoreError,
-    Stored, SystemRandom, Timestamp, UserChanges, UserStore, normalize_email,
+    OwnConflict, OwnRule, Random as _, Removed, SetupError, SignedIn, StoreError, Stored, SystemRandom,
+    Timestamp, UserChanges, UserStore, normalize_email,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,

@@ -16,6 +16,7 @@ mod skipped;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 pub mod store_contract;
+pub mod strategy_contract;
 mod token;
 mod user;
 

@@ -1,7 +1,11 @@
 //! The store in memory keeps the contract, and the macro leaves no property out.
 
+use axum_users_auth::strategy::{DatabaseStrategy, TokenOptions};
 use axum_users_core::InMemoryUsers;
-use axum_users_testing::store_contract::{self, Skipped, StoreFixture};
+use axum_users_testing::{
+    store_contract::{self, Skipped, StoreFixture},
+    strategy_contract::StrategyFixture,
+};
 
 struct InMemory;
 
@@ -17,13 +21,28 @@ mod contract {
     axum_users_testing::store_contract!(super::InMemory);
 }
 
+impl StrategyFixture for InMemory {
+    type Users = InMemoryUsers;
+    type Tokens = ();
+    type Strategy = DatabaseStrategy<InMemoryUsers>;
+
+    async fn open(&self) -> Result<(InMemoryUsers, ()), Skipped> {
+        Ok((InMemoryUsers::new(), ()))
+    }
+
+    fn strategy(&self, users: &InMemoryUsers, (): &(), options: TokenOptions) -> Self::Strategy {
+        DatabaseStrategy::new(users.clone(), options)
+    }
+}
+
+mod strategy {
+    axum_users_testing::strategy_contract!(super::InMemory);
+}
+
 #[test]
 fn every_property_is_made_a_test() {
-    let root = include_str!("../src/store_contract.rs");
-    let (_, list) = root.split_once("@tests $fixture;").unwrap();
-    let (list, _) = list.split_once('}').unwrap();
-    let mut listed: Vec<_> = list.split_whitespace().collect();
-    let sources = [
+    let store = include_str!("../src/store_contract.rs");
+    let of_stores = [
         include_str!("../src/store_contract/users.rs"),
         include_str!("../src/store_contract/changes.rs"),
         include_str!("../src/store_contract/sessions.rs"),
@@ -34,14 +53,35 @@ fn every_property_is_made_a_test() {
         include_str!("../src/store_contract/lists.rs"),
         include_str!("../src/store_contract/outbox.rs"),
     ];
+    let strategy = include_str!("../src/strategy_contract.rs");
+    let of_strategies = [
+        include_str!("../src/strategy_contract/life.rs"),
+        include_str!("../src/strategy_contract/limits.rs"),
+        include_str!("../src/strategy_contract/uses.rs"),
+        include_str!("../src/strategy_contract/lists.rs"),
+    ];
+    assert_eq!(listed(store), written(&of_stores));
+    assert_eq!(listed(strategy), written(&of_strategies));
+}
+
+/// The properties of which a macro makes tests.
+fn listed(root: &str) -> Vec<&str> {
+    let (_, list) = root.split_once("@tests $fixture;").unwrap();
+    let (list, _) = list.split_once('}').unwrap();
+    let mut listed: Vec<_> = list.split_whitespace().collect();
+    listed.sort_unstable();
+    listed
+}
+
+/// The properties there are.
+fn written<'a>(sources: &[&'a str]) -> Vec<&'a str> {
     let mut written: Vec<_> = sources
         .iter()
         .flat_map(|source| source.split("\npub async fn ").skip(1))
         .filter_map(|rest| rest.split('<').next())
         .collect();
-    listed.sort_unstable();
     written.sort_unstable();
-    assert_eq!(listed, written);
+    written
 }
 
 struct Absent;

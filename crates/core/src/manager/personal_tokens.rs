@@ -68,7 +68,14 @@ impl<A: UserApi<Store: PersonalTokenStore>> UserManager<A> {
             return Err(PersonalTokenError::TooLong);
         }
         let (id, now) = (user.id(), context.now);
-        let mut token = NewPersonalToken::new(id.clone(), digest, request.name, current.session.epoch, now, rules.most);
+        let mut token = NewPersonalToken::new(
+            id.clone(),
+            digest,
+            request.name,
+            current.session.epoch,
+            now,
+            rules.most,
+        );
         token.scopes = request.scopes;
         token.expires_at = lifetime.map(|lifetime| now.plus(lifetime));
         let mut record = PersonalTokenRecord::new("", token.name.clone(), now);

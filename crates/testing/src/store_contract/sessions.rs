@@ -612,14 +612,18 @@ pub async fn tokens_looked_at_together_are_told_apart<F: StoreFixture>(fixture: 
             (by_subject::<F>(&id, &own("revoked"), Epoch(0)), None),
         ]);
     }
-    let racers = claims.iter().cycle().take(claims.len() * 2).map(|(claim, expected)| {
-        let (store, claim, expected) = (stage.store.clone(), claim.clone(), expected.clone());
-        async move {
-            let signed_in = store.resolve(&claim, NOW).await.expect("resolve");
-            let user = signed_in.map(|signed_in| signed_in.user.id());
-            assert_eq!(user, expected, "{claim:?}");
-        }
-    });
+    let racers = claims
+        .iter()
+        .cycle()
+        .take(claims.len() * 2)
+        .map(|(claim, expected)| {
+            let (store, claim, expected) = (stage.store.clone(), claim.clone(), expected.clone());
+            async move {
+                let signed_in = store.resolve(&claim, NOW).await.expect("resolve");
+                let user = signed_in.map(|signed_in| signed_in.user.id());
+                assert_eq!(user, expected, "{claim:?}");
+            }
+        });
     race(racers).await;
     stage.clear().await;
 }
