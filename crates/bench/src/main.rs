@@ -60,6 +60,10 @@ struct Arguments {
     #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u16).range(1..=99))]
     rounds: u16,
 
+    /// How many clients ask at the same time, each over a connection of its own
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    connections: u16,
+
     /// The server of the database, on this machine; databases are made on it and dropped
     #[arg(long, default_value = "127.0.0.1:5432")]
     postgres: SocketAddr,
@@ -175,7 +179,7 @@ fn settings(arguments: &Arguments) -> Settings {
         Settings {
             rounds: 4,
             looks: 300,
-            connections: 4,
+            connections: arguments.connections.into(),
             login_rounds: 2,
             logins: 6,
             small: 1_000,
@@ -190,7 +194,7 @@ fn settings(arguments: &Arguments) -> Settings {
         Settings {
             rounds: usize::from(arguments.rounds) * 3,
             looks: 300,
-            connections: 4,
+            connections: arguments.connections.into(),
             login_rounds: arguments.rounds.into(),
             logins: 10,
             small: 1_000,

@@ -135,23 +135,31 @@ async fn subjects<E: UserEntity>(
     sql: &Statements,
     questions: &[SubjectQuestion<IdOf<SeaOrmUsers<E>>>],
 ) -> Result<Vec<Option<(E::Model, Epoch)>>, DbErr> {
-    let token_ids = Widths::filled(questions, |question| question.token_id.as_str().into());
+    let token_ids = || Widths::filled(questions, |question| question.token_id.as_str().into());
     let user_ids = Widths::filled(questions, |question| question.user_id.clone().into());
-    let find = sql.with(sql.by_subject.text(questions.len()), token_ids.chain(user_ids));
-    // A user has a row for each of the tokens that are revoked, or one.
-    let mut found: HashMap<_, (E::Model, Epoch, Vec<String>)> = HashMap::with_capacity(questions.len());
+    let find = sql.with(sql.by_subject.text(questions.len()), token_ids().chain(user_ids));
+    let mut found = HashMap::with_capacity(questions.len());
+    let mut revoked = 0_i64;
     for row in db.query_all_raw(find).await? {
         let user = E::Model::from_query_result(&row, "")?;
         let epoch: Option<i64> = row.try_get_by_index(sql.width)?;
-        let revoked: Option<String> = row.try_get_by_index(sql.width + 1)?;
-        let entry = found
-            .entry(user.id())
-            .or_insert_with(|| (user, Epoch(epoch.unwrap_or(0)), Vec::new()));
-        entry.2.extend(revoked);
+        revoked = row.try_get_by_index(sql.width + 1)?;
+        found.insert(user.id(), (user, Epoch(epoch.unwrap_or(0))));
     }
+    let dead = match (revoked, questions) {
+        (0, _) => Vec::new(),
+        (_, [only]) => vec![only.token_id.clone()],
+        // Which of them, is asked only where there are some.
+        _ => {
+            let among = sql.with(sql.revoked_among.text(questions.len()), token_ids());
+            let rows = db.query_all_raw(among).await?;
+            let ids = rows.iter().map(|row| row.try_get_by_index(0));
+            ids.collect::<Result<_, _>>()?
+        }
+    };
     Ok(answers(questions, |question| {
-        let (user, epoch, revoked) = found.get(&question.user_id)?;
-        (!revoked.contains(&question.token_id)).then(|| (user.clone(), *epoch))
+        let found = found.get(&question.user_id)?;
+        (!dead.contains(&question.token_id)).then(|| found.clone())
     }))
 }
 

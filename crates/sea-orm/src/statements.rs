@@ -24,6 +24,7 @@ pub(crate) struct Statements {
     pub(crate) find: String,
     pub(crate) find_by_email: String,
     pub(crate) by_subject: Widths,
+    pub(crate) revoked_among: Widths,
     pub(crate) by_digest: Widths,
     pub(crate) by_personal: Widths,
     pub(crate) set_epoch: String,
@@ -116,10 +117,13 @@ impl Statements {
             find_by_email: format!("{read} WHERE u.{email_key} = ?"),
             by_subject: Widths::of(backend, |places| {
                 format!(
-                    "SELECT {columns}, e.epoch AS axum_users_epoch, r.token_id AS axum_users_revoked FROM {user} u \
-                     LEFT JOIN {epochs} e ON e.user_id = u.{id} \
-                     LEFT JOIN {revoked} r ON r.token_id IN ({places}) WHERE u.{id} IN ({places})"
+                    "SELECT {columns}, e.epoch AS axum_users_epoch, \
+                     (SELECT COUNT(*) FROM {revoked} r WHERE r.token_id IN ({places})) AS axum_users_revoked \
+                     FROM {user} u LEFT JOIN {epochs} e ON e.user_id = u.{id} WHERE u.{id} IN ({places})"
                 )
+            }),
+            revoked_among: Widths::of(backend, |places| {
+                format!("SELECT token_id FROM {revoked} WHERE token_id IN ({places})")
             }),
             by_digest: Widths::of(backend, |places| {
                 format!(
