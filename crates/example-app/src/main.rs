@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod account;
+mod cors;
 mod docs;
 mod health;
 mod pages;

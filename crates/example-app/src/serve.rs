@@ -27,7 +27,7 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    Failed, account, docs, pages, purge, routes, secret,
+    Failed, account, cors, docs, pages, purge, routes, secret,
     settings::Settings,
     users::{self, Wired},
 };
@@ -54,7 +54,7 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), Failed> {
     let Wired { users, wake, .. } = &wired;
     users.check().await?;
     users::make_superuser_of(users, settings).await?;
-    let app = app(&wired)?.into_make_service_with_connect_info::<SocketAddr>();
+    let app = app(&wired, settings)?.into_make_service_with_connect_info::<SocketAddr>();
 
     let stopped = on_signal()?;
     let worker = MailWorker::new(
@@ -98,13 +98,14 @@ fn public_url(settings: &Settings, address: SocketAddr) -> Result<String, SetupE
     }
 }
 
-fn app(wired: &Wired) -> Result<Router, Failed> {
+fn app(wired: &Wired, settings: &Settings) -> Result<Router, Failed> {
     let (api, document) = routes::api(wired)?;
     Ok(api
         .merge(pages::router())
         .merge(docs::router(&document)?)
         .fallback(async || Refusal::not_found())
         .method_not_allowed_fallback(async || Refusal::plain(StatusCode::METHOD_NOT_ALLOWED))
+        .layer(cors::layer(settings.frontend_origins())?)
         .layer(from_fn(log)))
 }
 

@@ -83,6 +83,11 @@ pub(crate) struct Settings {
     #[arg(long, env, global = true, value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
 
+    /// Origins whose pages call this API with cookies, separated by commas: `https://app.example.com`. Each must be of the
+    /// same site as this server, or browsers keep its cookies back
+    #[arg(long, env, global = true, value_delimiter = ',')]
+    frontend_origins: Vec<String>,
+
     /// How many passwords are hashed at the same time, each in 19 MiB [default: one for each core]
     #[arg(long, env, global = true)]
     pub(crate) hash_threads: Option<usize>,
@@ -128,6 +133,11 @@ impl Settings {
 
     pub(crate) fn redis_url(&self) -> Option<&str> {
         self.redis_url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    pub(crate) fn frontend_origins(&self) -> impl Iterator<Item = &str> {
+        let origins = self.frontend_origins.iter().map(String::as_str);
+        origins.filter(|origin| !origin.is_empty())
     }
 
     pub(crate) fn jwt_lifetime(&self) -> Duration {

@@ -100,6 +100,9 @@ pub(crate) fn users(
     for proxy in settings.trusted_proxies.iter().filter(|proxy| !proxy.is_empty()) {
         users = users.trust_proxy(proxy)?;
     }
+    for origin in settings.frontend_origins() {
+        users = users.trust_origin(origin)?;
+    }
     Ok(Wired {
         users,
         personal,
