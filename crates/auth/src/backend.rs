@@ -17,6 +17,7 @@ pub struct Backend<A: UserApi> {
     transport: Arc<dyn Transport>,
     strategy: Arc<dyn Strategy<IdFor<A>>>,
     personal: bool,
+    login: bool,
 }
 
 impl<A: UserApi> Backend<A> {
@@ -31,6 +32,7 @@ impl<A: UserApi> Backend<A> {
             transport: Arc::new(transport),
             strategy: Arc::new(strategy),
             personal: false,
+            login: true,
         }
     }
 
@@ -43,6 +45,7 @@ impl<A: UserApi> Backend<A> {
     {
         Self {
             personal: true,
+            login: false,
             ..Self::new(
                 PersonalTokens::<S>::BACKEND,
                 BearerTransport::without_login(),
@@ -67,7 +70,31 @@ impl<A: UserApi> Backend<A> {
     #[must_use]
     pub fn for_machines(mut self) -> Self {
         self.personal = true;
+        self.login = false;
         self
+    }
+
+    /// The same backend without an `auth_router`: its login is a route of the application's own, or its tokens are issued by
+    /// hand. [`finish`](crate::AxumUsers::finish) then asks for none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use axum_users_auth::{Backend, strategy::DatabaseStrategy, transport::CookieTransport};
+    /// # use axum_users_core::{SessionStore, UserApi};
+    /// fn cookie<A: UserApi<Store: SessionStore>>(store: &A::Store) -> Backend<A> {
+    ///     let opaque = DatabaseStrategy::new(store.clone(), Duration::from_hours(24));
+    ///     Backend::new("cookie", CookieTransport::new("session"), opaque).without_login()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn without_login(mut self) -> Self {
+        self.login = false;
+        self
+    }
+
+    /// Whether an `auth_router` signs in to it.
+    pub fn has_login(&self) -> bool {
+        self.login
     }
 
     /// Whether its tokens are in the hands of machines, as personal access tokens are: no login makes them.
@@ -114,6 +141,7 @@ impl<A: UserApi> Clone for Backend<A> {
             transport: self.transport.clone(),
             strategy: self.strategy.clone(),
             personal: self.personal,
+            login: self.login,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Routes that document themselves from their types, and the finishing of the whole document.
 
+mod errors;
 mod finish;
 mod schema;
 
@@ -20,6 +21,7 @@ use utoipa::{
 };
 use utoipa_axum::{PathItemExt, router::UtoipaMethodRouter};
 
+pub(crate) use self::errors::ErrorSchema;
 pub use self::finish::{BackendScheme, FinishError, finish};
 use self::schema::{digest, fold, rename, word_characters};
 use crate::refusal::{

@@ -5,7 +5,10 @@ mod cookie;
 
 use std::{borrow::Cow, fmt};
 
-use axum::{http::HeaderMap, response::Response};
+use axum::{
+    http::{HeaderMap, Uri},
+    response::Response,
+};
 use utoipa::openapi::security::SecurityScheme;
 
 use crate::{refusal::Challenge, strategy::IssuedToken};
@@ -70,6 +73,15 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// A sentence that says what to do.
     fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Why a browser would not keep or send the token where people reach the application at `url`, if it would not.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    fn check_url(&self, url: &Uri) -> Result<(), String> {
+        let _ = url;
         Ok(())
     }
 }

@@ -227,6 +227,49 @@ impl<U: User, X: From<U>> From<U> for UserRead<U::Id, X> {
     }
 }
 
+/// The body that shows a user to superusers: as [`UserRead`], with a schema of its own in the document, for an application
+/// whose superusers see more than users do.
+///
+/// ```
+/// use axum_users_core::{AdminRead, InMemoryUsers, MemoryUser, NoExtra, UserApi, UserCreate, UserRead, UserUpdate, AdminUpdate};
+/// use serde::Serialize;
+/// use utoipa::ToSchema;
+/// # use uuid::Uuid;
+///
+/// /// What superusers see beside the library's fields.
+/// #[derive(Serialize, ToSchema)]
+/// struct ForStaff {
+///     has_password: bool,
+/// }
+///
+/// impl From<MemoryUser> for ForStaff {
+///     fn from(user: MemoryUser) -> Self {
+///         Self { has_password: user.hashed_password.is_some() }
+///     }
+/// }
+///
+/// struct Api;
+///
+/// impl UserApi for Api {
+///     type AdminRead = AdminRead<Uuid, ForStaff>;
+///     type Read = UserRead<Uuid>;
+///     # type Store = InMemoryUsers;
+///     # type Hooks = ();
+///     # type Create = UserCreate;
+///     # type Update = UserUpdate;
+///     # type AdminUpdate = AdminUpdate;
+/// }
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct AdminRead<Id, X = NoExtra>(pub UserRead<Id, X>);
+
+impl<U: User, X: From<U>> From<U> for AdminRead<U::Id, X> {
+    fn from(user: U) -> Self {
+        Self(user.into())
+    }
+}
+
 /// Reads an e-mail address from a body.
 pub(crate) fn email(text: &str) -> Result<EmailAddress, FieldError> {
     EmailAddress::parse(text).map_err(|error| match error {
@@ -393,6 +436,12 @@ impl<Id: UserId, X: ToSchema> PartialSchema for UserRead<Id, X> {
     }
 }
 
+impl<Id: UserId, X: ToSchema> PartialSchema for AdminRead<Id, X> {
+    fn schema() -> RefOr<Schema> {
+        UserRead::<Id, X>::schema()
+    }
+}
+
 macro_rules! named_schema {
     ($name:literal, $body:ty, $($bound:tt)+) => {
         impl<$($bound)+> ToSchema for $body {
@@ -410,3 +459,4 @@ named_schema!("UserCreate", UserCreate<X>, X: ToSchema);
 named_schema!("UserUpdate", UserUpdate<X>, X: ToSchema);
 named_schema!("AdminUpdate", AdminUpdate<X>, X: ToSchema);
 named_schema!("UserRead", UserRead<Id, X>, Id: UserId, X: ToSchema);
+named_schema!("AdminRead", AdminRead<Id, X>, Id: UserId, X: ToSchema);

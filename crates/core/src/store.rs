@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, future::Future, time::Duration};
 
 use crate::{
-    EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
+    Denied, EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
     normalize_email,
     session::{
         Claim, EndSessions, NewPersonalToken, NewToken, PersonalTokenRecord, SignedIn, TokenDigest,
@@ -124,6 +124,8 @@ pub enum Inserted<U> {
     EmailTaken,
     /// The database refused a value of an own column.
     OwnConflict(OwnConflict),
+    /// What is written with the user was refused by the application.
+    Denied(Denied),
 }
 
 /// Old values that must still hold for a change to be applied; `None` expects nothing. `Debug` shows no address.

@@ -56,6 +56,17 @@ pub struct FieldError {
     message: Cow<'static, str>,
 }
 
+impl From<axum_users_core::FieldError> for FieldError {
+    /// The same fault, in a body.
+    fn from(error: axum_users_core::FieldError) -> Self {
+        let path = error.path.into_iter().map(|key| match key.parse() {
+            Ok(index) => Segment::Index(index),
+            Err(_) => Segment::Key(key),
+        });
+        Self::new(Source::Body, path.collect::<Vec<_>>(), error.code, error.message)
+    }
+}
+
 impl FieldError {
     /// Names a fault: `code` for programs (pydantic's words where one fits), `message` for people.
     ///
