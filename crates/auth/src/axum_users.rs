@@ -40,6 +40,22 @@ use crate::{
 ///
 /// Cheap to clone. It sits in the state of the application, where extractors find it by `FromRef`, and makes the routers.
 /// Setters give a changed copy, so that a router can be mounted twice with other settings.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_auth::{AxumUsers, Backend, strategy::JwtStrategy, transport::BearerTransport};
+/// use axum_users_core::{KeyError, Secret, Secrets, SessionStore, SetupError, UserApi, UserManager};
+///
+/// fn users<A: UserApi<Store: SessionStore, Hooks: Default>>(
+///     store: A::Store,
+///     root: &Secret,
+/// ) -> Result<AxumUsers<A>, Box<dyn std::error::Error>> {
+///     let secrets = Secrets::from_root(root, "users")?;
+///     let jwt = JwtStrategy::new(secrets.access(), Duration::from_hours(1), store.clone());
+///     let manager = UserManager::new(store, A::Hooks::default(), &secrets)?;
+///     Ok(AxumUsers::new(manager, [Backend::new("jwt", BearerTransport::new(), jwt)])?)
+/// }
+/// ```
 pub struct AxumUsers<A: UserApi> {
     manager: Arc<UserManager<A>>,
     backends: Arc<[Backend<A>]>,

@@ -12,6 +12,25 @@ use crate::{
 /// A way to be signed in: how the token travels, and what it is.
 ///
 /// The name goes into paths of the document, token rows and audiences, so it is for ever.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_auth::{
+///     Backend,
+///     strategy::{DatabaseStrategy, JwtStrategy},
+///     transport::{BearerTransport, CookieTransport},
+/// };
+/// use axum_users_core::{JwtKeys, SessionStore, UserApi};
+///
+/// fn backends<A: UserApi<Store: SessionStore>>(keys: JwtKeys, store: &A::Store) -> [Backend<A>; 2] {
+///     let jwt = JwtStrategy::new(keys, Duration::from_hours(1), store.clone());
+///     let opaque = DatabaseStrategy::new(store.clone(), Duration::from_hours(24));
+///     [
+///         Backend::new("jwt", BearerTransport::new(), jwt),
+///         Backend::new("cookie", CookieTransport::new("session"), opaque),
+///     ]
+/// }
+/// ```
 pub struct Backend<A: UserApi> {
     name: Arc<str>,
     transport: Arc<dyn Transport>,

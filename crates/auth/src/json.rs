@@ -16,6 +16,15 @@ use crate::{
 
 /// A request body that is one JSON object, parsed once and not yet looked into.
 ///
+/// ```
+/// use axum_users_auth::json::JsonObject;
+///
+/// async fn keys(JsonObject(object): JsonObject) -> String {
+///     object.keys().cloned().collect::<Vec<_>>().join(" ")
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(keys));
+/// ```
+///
 /// # Errors
 /// Refuses with 415 what is not declared as `application/json` or `*/*+json`, with 413 what is longer than
 /// [`BodyLimit`](crate::BodyLimit), and with 422 what is empty, not UTF-8, no JSON, no object, or contains U+0000.
@@ -145,6 +154,14 @@ fn prepend(first: Segment, mut path: Vec<Segment>) -> Vec<Segment> {
 
 /// An answer in JSON that is neither stored nor sniffed: it speaks of accounts and may carry tokens (RFC 6749, section
 /// 5.1).
+///
+/// ```
+/// use axum::response::IntoResponse;
+/// use axum_users_auth::json::Json;
+///
+/// let response = Json("secret").into_response();
+/// assert_eq!(response.headers()["cache-control"], "no-store");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 

@@ -119,6 +119,13 @@ impl ErrorDoc {
 }
 
 /// A security scheme that lets somebody in, and the scopes that a token of it needs.
+///
+/// ```
+/// use axum_users_auth::openapi::SchemeNeed;
+///
+/// let mut need = SchemeNeed::new("personal");
+/// need.scopes = vec!["orders:read"];
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemeNeed {

@@ -7,6 +7,16 @@ use crate::{Denied, HashError, InvalidPassword, OwnConflict, StoreError};
 type Source = Box<dyn Error + Send + Sync>;
 
 /// An operation failed through no fault of the one who asked.
+///
+/// ```
+/// use axum_users_core::{Failure, StoreError};
+///
+/// let down = Failure::from(StoreError::unavailable("the pool is empty"));
+/// match down {
+///     Failure::Unavailable { retry_after, .. } => assert_eq!(retry_after.as_secs(), 1), // 503
+///     _ => unreachable!("a fault of ours: 500"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {

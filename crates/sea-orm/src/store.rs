@@ -45,6 +45,17 @@ pub(crate) struct LoginBy<E: UserEntity> {
 /// Every command is one transaction, or one statement. A command that loses against another one (a deadlock, a
 /// serialisation failure) is run again a few times before it is answered with [`StoreError::Unavailable`].
 ///
+/// ```
+/// use axum_users_core::{SetupError, UserStore};
+/// use axum_users_sea_orm::{SeaOrmUsers, connect, users};
+///
+/// async fn store(url: &str) -> Result<SeaOrmUsers<users::Entity>, SetupError> {
+///     let store = SeaOrmUsers::new(connect(url).await?);
+///     store.check().await?; // are the tables as they must be?
+///     Ok(store)
+/// }
+/// ```
+///
 /// # Security
 /// Values for columns that the library owns are ignored where they come from the application's own types
 /// ([`UserEntity::OWNED`]); errors hold no values.

@@ -22,6 +22,15 @@ use crate::{
 const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
 
 /// `Authorization: Bearer …` (RFC 6750, section 2.1); neither query nor body is looked at.
+///
+/// ```
+/// use axum::http::HeaderMap;
+/// use axum_users_auth::transport::{BearerTransport, Transport};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("authorization", "Bearer abc".parse().unwrap());
+/// assert_eq!(BearerTransport::new().read(&headers).as_deref(), Some("abc"));
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BearerTransport {
     without_login: bool,
@@ -40,6 +49,14 @@ impl BearerTransport {
 }
 
 /// The answer to a login over [`BearerTransport`] (RFC 6749, section 5.1).
+///
+/// ```
+/// use axum_users_auth::transport::BearerResponse;
+/// use utoipa::ToSchema;
+///
+/// // What a login answers, for a login route of the application's own: `body = BearerResponse`.
+/// assert_eq!(BearerResponse::name(), "BearerResponse");
+/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct BearerResponse {

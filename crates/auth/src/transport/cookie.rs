@@ -17,6 +17,13 @@ use crate::{
 };
 
 /// Whether a browser sends the cookie with requests that another site causes (RFC 6265bis, section 5.6.7).
+///
+/// ```
+/// use axum_users_auth::transport::{CookieTransport, SameSite};
+///
+/// let cookie = CookieTransport::new("session").same_site(SameSite::Strict);
+/// # assert_eq!(cookie.wire_name(), "__Host-session");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SameSite {
