@@ -272,7 +272,7 @@ impl<Id> Copy for SessionOwner<'_, Id> {}
 /// use axum_users_auth::strategy::{SessionOwner, Strategy};
 /// use axum_users_core::Failure;
 ///
-/// async fn devices<Id>(strategy: &dyn Strategy<Id>, owner: SessionOwner<'_, Id>) -> Result<usize, Failure> {
+/// async fn devices<Id: 'static>(strategy: &dyn Strategy<Id>, owner: SessionOwner<'_, Id>) -> Result<usize, Failure> {
 ///     match strategy.sessions() {
 ///         Some(sessions) => Ok(sessions.list(owner).await?.len()),
 ///         None => Ok(0), // signed tokens are nowhere

@@ -65,7 +65,7 @@ impl BackendScheme {
 /// use axum_users_auth::{openapi::{BackendScheme, FinishError, finish}, transport::{BearerTransport, Transport}};
 ///
 /// let scheme = BackendScheme::new("jwt", BearerTransport::new().scheme());
-/// let refused = finish(utoipa::openapi::OpenApi::default(), &[scheme]).unwrap_err();
+/// let refused = finish(utoipa::openapi::OpenApi::default(), &[scheme]).map(drop).unwrap_err();
 /// assert!(matches!(&refused, FinishError::NotMounted { backend } if backend == "jwt"));
 /// assert!(refused.to_string().contains("mount its `auth_router`"));
 /// ```

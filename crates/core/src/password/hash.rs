@@ -15,7 +15,7 @@ use argon2::{
 /// use axum_users_core::PasswordHash;
 ///
 /// let imported = PasswordHash::from_stored("$2b$12$…"); // of another application; replaced at the next login
-/// assert_eq!(format!("{imported:?}"), "PasswordHash(..)");
+/// assert_eq!(format!("{imported:?}"), "PasswordHash(…)");
 /// ```
 ///
 /// # Security
