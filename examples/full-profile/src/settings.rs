@@ -256,8 +256,9 @@ mod tests {
     #[test]
     fn every_variable_is_on_the_page_of_settings_with_its_default() {
         let documented = documented();
+        let command = Settings::command();
         let mut variables = Vec::new();
-        for argument in Settings::command().get_arguments() {
+        for argument in command.get_arguments() {
             let Some(name) = argument.get_env().and_then(|name| name.to_str()) else {
                 continue;
             };
