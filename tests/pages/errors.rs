@@ -7,10 +7,13 @@ use serde_json::Value;
 
 use crate::source::{quoted, read, rows, sources};
 
-/// The routes of the document that answer each status and code, without the prefixes of the mounts.
-fn documented() -> (BTreeMap<(String, String), BTreeSet<String>>, BTreeSet<String>) {
+/// The routes that answer each status and code.
+type Answers = BTreeMap<(String, String), BTreeSet<String>>;
+
+/// What the document says, and all of its routes, without the prefixes of the mounts.
+fn documented() -> (Answers, BTreeSet<String>) {
     let document: Value = serde_json::from_str(&read("tests/http/openapi.json")).unwrap();
-    let mut codes: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    let mut codes = Answers::new();
     let mut routes = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

@@ -24,7 +24,6 @@ use serde::{Deserialize, Deserializer};
 ///
 /// # Errors
 /// Those of `T`.
-#[expect(clippy::option_option, reason = "absent, `null` and a value are three things")]
 pub fn null_clears<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: Deserialize<'de>,

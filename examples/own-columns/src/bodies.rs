@@ -1,8 +1,4 @@
 //! What the API takes and shows of an account beside the library's fields.
-#![expect(
-    clippy::option_option,
-    reason = "absent, `null` and a value are three things in a patch"
-)]
 
 use axum_users::{
     AdminRead, UserRead, null_clears,

@@ -1,10 +1,14 @@
 //! Errors of the document in a format of the application's own.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use utoipa::{
     ToSchema,
-    openapi::{Content, OpenApi, Ref, RefOr, Schema, path::PathItem},
+    openapi::{Content, OpenApi, Ref, RefOr, Response, Schema, path::PathItem},
 };
 
 use super::{finish::operations, schema::SCHEMAS};
@@ -52,7 +56,7 @@ impl ErrorSchema {
                 if !response.content.values().any(is_ours) {
                     continue;
                 }
-                let mut examples = std::collections::BTreeMap::new();
+                let mut examples = BTreeMap::new();
                 for content in std::mem::take(&mut response.content).into_values() {
                     if let RefOr::T(content) = content {
                         examples.extend(content.examples);
@@ -81,7 +85,7 @@ impl ErrorSchema {
                 .entry(name.clone())
                 .or_insert_with(|| schema.clone());
         }
-        drop_unused(api, &ours.map(|name| name.into_owned()));
+        drop_unused(api, &ours.map(Cow::into_owned));
     }
 }
 
@@ -97,7 +101,7 @@ fn drop_unused(api: &mut OpenApi, names: &[String]) {
     }
 }
 
-fn responses(item: &mut PathItem) -> impl Iterator<Item = &mut utoipa::openapi::Response> {
+fn responses(item: &mut PathItem) -> impl Iterator<Item = &mut Response> {
     operations(item)
         .flat_map(|(_, operation)| operation.responses.responses.values_mut())
         .filter_map(|response| match response {
