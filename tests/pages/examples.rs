@@ -3,9 +3,18 @@
 use crate::source::{CRATES, sources, word};
 
 /// Types without an example of their own.
-const WITHOUT: [&str; 1] = [
+const WITHOUT: [&str; 9] = [
     // SeaORM asks for it with every entity; this one is empty.
     "Relation",
+    // What is said of these is what the OpenAPI document says of them.
+    "BearerResponse",
+    "ErrorDetail",
+    "ErrorModel",
+    "FieldErrorModel",
+    "Location",
+    "NoExtra",
+    "ValidationDetail",
+    "ValidationErrorModel",
 ];
 
 /// The public types of a crate: where, name, and whether its documentation has an example.

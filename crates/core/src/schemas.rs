@@ -19,14 +19,6 @@ use crate::{
 };
 
 /// No fields of the application's own.
-///
-/// ```
-/// use axum_users_core::{NoExtra, UserRead};
-/// use uuid::Uuid;
-///
-/// type Read = UserRead<Uuid, NoExtra>; // the same as `UserRead<Uuid>`
-/// # let _: Option<Read> = None;
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, Validate)]
 pub struct NoExtra {}
 

@@ -6,18 +6,6 @@ use utoipa::ToSchema;
 use super::{FieldError, Segment};
 
 /// Why the request was refused.
-///
-/// ```
-/// use axum_users_auth::refusal::{ErrorDetail, ErrorModel};
-/// use serde_json::json;
-///
-/// let model = ErrorModel {
-///     detail: ErrorDetail::Text("SOLD_OUT".to_owned()),
-///     code: "SOLD_OUT".to_owned(),
-///     reason_code: None,
-/// };
-/// assert_eq!(json!(model), json!({"detail": "SOLD_OUT", "code": "SOLD_OUT"}));
-/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ErrorModel {
     /// The code, a code with its reason, or the reason phrase of the status.
@@ -33,14 +21,6 @@ pub struct ErrorModel {
 }
 
 /// What `detail` of an [`ErrorModel`] holds.
-///
-/// ```
-/// use axum_users_auth::refusal::ErrorDetail;
-/// use serde_json::json;
-///
-/// let detail = ErrorDetail::Explained { code: "SOLD_OUT".to_owned(), reason: "Come back on Monday".to_owned() };
-/// assert_eq!(json!(detail), json!({"code": "SOLD_OUT", "reason": "Come back on Monday"}));
-/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum ErrorDetail {
@@ -56,14 +36,6 @@ pub enum ErrorDetail {
 }
 
 /// What is wrong with the fields of the request. The refused values are not repeated.
-///
-/// ```
-/// use axum_users_auth::refusal::ValidationErrorModel;
-/// use utoipa::ToSchema;
-///
-/// // For a handler of the application's own that is documented by hand: `body = ValidationErrorModel`.
-/// assert_eq!(ValidationErrorModel::name(), "ValidationErrorModel");
-/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ValidationErrorModel {
     /// The faults in FastAPI's form.
@@ -78,14 +50,6 @@ pub struct ValidationErrorModel {
 }
 
 /// One fault of a request, in FastAPI's form.
-///
-/// ```
-/// use axum_users_auth::refusal::{FieldError, ValidationDetail};
-/// use serde_json::json;
-///
-/// let detail = ValidationDetail::from(&FieldError::missing("email"));
-/// assert_eq!(json!(detail), json!({"type": "missing", "loc": ["body", "email"], "msg": "Field required"}));
-/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ValidationError)]
 pub struct ValidationDetail {
@@ -101,14 +65,6 @@ pub struct ValidationDetail {
 }
 
 /// One step of [`ValidationDetail::loc`].
-///
-/// ```
-/// use axum_users_auth::refusal::Location;
-/// use serde_json::json;
-///
-/// let way = [Location::Key("tags".to_owned()), Location::Index(0)];
-/// assert_eq!(json!(way), json!(["tags", 0]));
-/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Location {
@@ -119,14 +75,6 @@ pub enum Location {
 }
 
 /// One fault of a request.
-///
-/// ```
-/// use axum_users_auth::refusal::{FieldError, FieldErrorModel};
-/// use serde_json::json;
-///
-/// let model = FieldErrorModel::from(&FieldError::missing("email"));
-/// assert_eq!(json!(model), json!({"field": "email", "code": "missing", "message": "Field required"}));
-/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = FieldError)]
 pub struct FieldErrorModel {

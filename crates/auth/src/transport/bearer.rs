@@ -49,14 +49,6 @@ impl BearerTransport {
 }
 
 /// The answer to a login over [`BearerTransport`] (RFC 6749, section 5.1).
-///
-/// ```
-/// use axum_users_auth::transport::BearerResponse;
-/// use utoipa::ToSchema;
-///
-/// // What a login answers, for a login route of the application's own: `body = BearerResponse`.
-/// assert_eq!(BearerResponse::name(), "BearerResponse");
-/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct BearerResponse {
