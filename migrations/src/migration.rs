@@ -20,6 +20,21 @@ pub const HISTORY: &str = "axum_users_migrations";
 ///
 /// Run them with [`up`](crate::up), or add [`list`](Self::list) to the application's own migrator, after the migration that
 /// makes the table of `E`. Each family of users has its own names, so that several share a history.
+///
+/// ```
+/// use axum_users_migrations::Migrations;
+/// use axum_users_sea_orm::users;
+/// use sea_orm_migration::{MigrationTrait, MigratorTrait};
+///
+/// struct Migrator; // of the application
+///
+/// impl MigratorTrait for Migrator {
+///     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+///         Migrations::<users::Entity>::new().list() // and your own
+///     }
+/// }
+/// # assert!(!Migrator::migrations().is_empty());
+/// ```
 pub struct Migrations<E>(PhantomData<fn() -> E>);
 
 impl<E: UserEntity> Migrations<E> {
@@ -53,6 +68,14 @@ impl<E> fmt::Debug for Migrations<E> {
 ///
 /// [`migrate`](crate::migrate) runs them safely from several processes. `Migrator::up` of `SeaORM` does so for one process,
 /// as long as the history holds no other family's migrations.
+///
+/// ```
+/// use axum_users_migrations::Migrator;
+/// use sea_orm::DbBackend;
+///
+/// let script = Migrator::print(DbBackend::Sqlite); // for whoever runs statements by hand
+/// assert!(script.contains("CREATE TABLE"));
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Migrator;
 

@@ -16,6 +16,18 @@ use crate::migration::{HISTORY, Migrations, Migrator};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The tables could not be made.
+///
+/// ```
+/// use axum_users_migrations::{MigrateError, migrate};
+/// use sea_orm::DatabaseConnection;
+///
+/// async fn start(db: &DatabaseConnection) -> Result<(), MigrateError> {
+///     match migrate(db).await {
+///         Err(MigrateError::Busy) => Ok(println!("another process migrates; starting anyway")),
+///         done => done.map(drop),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MigrateError {
@@ -57,6 +69,16 @@ impl From<DbErr> for MigrateError {
 pub type OwnMigrations<'a> = Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
 
 /// Whether a migration ran.
+///
+/// ```
+/// use axum_users_migrations::{MigrateError, Migrator, State};
+/// use sea_orm::DatabaseConnection;
+///
+/// async fn is_up_to_date(db: &DatabaseConnection) -> Result<bool, MigrateError> {
+///     let all = Migrator::state(db).await?;
+///     Ok(all.iter().all(|migration| migration.state == State::Applied))
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
@@ -67,6 +89,18 @@ pub enum State {
 }
 
 /// A migration by name, and whether it ran.
+///
+/// ```
+/// use axum_users_migrations::{MigrateError, Migrator};
+/// use sea_orm::DatabaseConnection;
+///
+/// async fn show(db: &DatabaseConnection) -> Result<(), MigrateError> {
+///     for migration in Migrator::state(db).await? {
+///         println!("{}: {:?}", migration.name, migration.state);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {

@@ -13,13 +13,14 @@ use std::{
 };
 
 use axum_users_core::{
-    Accepts, Applied, Change, Claim, EmailAddress, EndSessions, Epoch, Inserted, LimitPolicy, ListUsers,
-    Message, MessageKind, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, OwnConflict,
-    OwnRule, PasswordHash, PersonalTokenStore, Purged, Removed, Session, SessionStore, SetupError, Subject,
-    Timestamp, TokenDigest, TokenLimit, TokenStored, TokenUse, User, UserQuery, UserStore, normalize_email,
+    Accepts, Applied, Change, Claim, Denied, EmailAddress, EndSessions, Epoch, Inserted, LimitPolicy,
+    ListUsers, Message, MessageKind, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox,
+    OwnConflict, OwnRule, PasswordHash, PersonalTokenStore, Purged, Removed, Session, SessionStore,
+    SetupError, Subject, Timestamp, TokenDigest, TokenLimit, TokenStored, TokenUse, User, UserQuery,
+    UserStore, normalize_email,
 };
 use axum_users_migrations::{MigrateError, Migrations, Migrator, State, migrate, up, up_with, user_columns};
-use axum_users_sea_orm::{SeaOrmUsers, UserEntity, connect, users};
+use axum_users_sea_orm::{CompanionError, SeaOrmUsers, UserEntity, connect, users};
 use axum_users_testing::Skipped;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DeriveIntoActiveModel, EntityTrait, QueryResult, Set,
@@ -1275,6 +1276,38 @@ async fn a_companion_is_written_with_the_user_or_neither() {
             .unwrap();
         assert!(matches!(refused, Inserted::OwnConflict(conflict) if conflict.rule == OwnRule::Unique));
         assert!(users.find_by_login("a@example.org").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_companion_may_refuse_a_user_for_reasons_of_its_own() {
+    everywhere(|_, db, _, base| async move {
+        base.accounts().await;
+        let users = SeaOrmUsers::<account::Entity>::new(db.clone()).with_companion(|_, user| {
+            let refused: CompanionError = if user.email.starts_with('m') {
+                Denied::new("NO_SEAT_LEFT", "The table is full").into()
+            } else {
+                OwnConflict::new(OwnRule::Invalid, Some("seat".to_owned())).into()
+            };
+            Box::pin(async { Err(refused) })
+        });
+        let insert = async |email: &str| {
+            users
+                .insert(new_account(email, None), &|_| Vec::new())
+                .await
+                .unwrap()
+        };
+        assert!(
+            matches!(insert("m@example.com").await, Inserted::Denied(denied) if denied.code == "NO_SEAT_LEFT")
+        );
+        let conflict = insert("a@example.com").await;
+        assert!(
+            matches!(conflict, Inserted::OwnConflict(conflict) if conflict.column.as_deref() == Some("seat"))
+        );
+        for email in ["m@example.com", "a@example.com"] {
+            assert!(users.find_by_login(email).await.unwrap().is_none(), "{email}");
+        }
     })
     .await;
 }

@@ -44,6 +44,7 @@ async fn every_backend_signs_in_and_out<D: Database>(app: &App<D>) {
         answer.is_hardened();
         let token = answer.token();
         if let Token::Bearer(text) = &token {
+            assert_eq!(answer.status, 200, "{backend}");
             assert_eq!(
                 answer.json(),
                 json!({"access_token": text, "token_type": "bearer", "expires_in": 3600})
@@ -52,6 +53,7 @@ async fn every_backend_signs_in_and_out<D: Database>(app: &App<D>) {
             let [cookie] = answer.set_cookies()[..] else {
                 panic!("one cookie")
             };
+            assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{backend}");
             assert!(cookie.starts_with(cookie_name(backend)), "{cookie}");
             let expected = ["HttpOnly", "Max-Age=3600", "Path=/", "SameSite=Lax", "Secure"];
             assert_eq!(attributes(cookie), BTreeSet::from(expected));
@@ -473,10 +475,8 @@ async fn tokens_are_taken_from_their_place_only_and_whole() {
         ] {
             let bad = match &token {
                 Token::Bearer(_) => Token::Bearer(bad.to_owned()),
-                Token::Cookie { name, .. } => Token::Cookie {
-                    name: name.clone(),
-                    value: bad.to_owned(),
-                },
+                Token::Cookie { name, .. } => Token::cookie(name, bad),
+                other => panic!("{other:?}"),
             };
             assert_eq!(app.me(&bad).await, 401, "{backend} {bad:?}");
         }

@@ -16,6 +16,7 @@ mod login;
 mod mail_tokens;
 mod openapi;
 mod outage;
+mod own_handlers;
 mod own_transport;
 mod personal_tokens;
 mod register;

@@ -455,7 +455,7 @@ impl<'a> Stage<'a> {
     async fn denied(&mut self, method: &str, path: &str) -> Call {
         let (app, good) = (self.app, self.good(method, path).await);
         if path == "/auth/register" {
-            return good.json_instead(json!({"email": "mordred@camelot.bt", "password": PASSWORD}));
+            return good.json(json!({"email": "mordred@camelot.bt", "password": PASSWORD}));
         }
         for email in ["barred@camelot.bt", "fixed@camelot.bt"] {
             // The second time they are there already.
@@ -487,7 +487,7 @@ impl<'a> Stage<'a> {
             return self.app.post(&path).by(&self.session("token").await);
         }
         let wrong = json!({"email": 1, "token": 1, "current_password": 1, "name": 1});
-        self.good(method, path).await.json_instead(wrong)
+        self.good(method, path).await.json(wrong)
     }
 
     async fn refused(&mut self, method: &str, path: &str, code: &str) -> Option<Call> {
@@ -535,7 +535,7 @@ impl<'a> Stage<'a> {
             ("patch", "VALUE_ALREADY_TAKEN") => json!({"nickname": "bors"}),
             _ => body,
         };
-        Some(self.good(method, path).await.json_instead(body))
+        Some(self.good(method, path).await.json(body))
     }
 }
 
@@ -587,6 +587,30 @@ fn assert_conforms(document: &Value, schema: &Value, body: &Value, place: &str) 
     assert!(errors.is_empty(), "{place}: {errors:?} in {body}");
 }
 
+/// What an error says stands in both places, its own and that of FastAPI-Users, and is the same.
+fn assert_twins(answer: &Answer, place: &str) {
+    let body = answer.json();
+    let refusal = answer.refusal.as_ref().expect("the refusal rides along");
+    assert_eq!(body["code"], refusal.code(), "{place}");
+    let (detail, errors) = (&body["detail"], body["errors"].as_array());
+    if let Some(errors) = errors {
+        let twins = detail.as_array().expect("a list");
+        assert_eq!(
+            (errors.len(), errors.len()),
+            (twins.len(), refusal.errors().len())
+        );
+        for (error, twin) in errors.iter().zip(twins) {
+            assert_ne!(error["message"], "", "{place}");
+            assert_eq!((&twin["type"], &twin["msg"]), (&error["code"], &error["message"]));
+        }
+        return;
+    }
+    let twin = detail.get("code").unwrap_or(detail);
+    if *twin != body["code"] {
+        assert_eq!(*twin, refusal.status().canonical_reason().unwrap(), "{place}");
+    }
+}
+
 #[tokio::test]
 async fn every_documented_answer_is_given_and_is_as_documented() {
     let mut seen = BTreeMap::new();
@@ -614,6 +638,9 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
                             assert!(OWN_CODES.contains(&answer.code().as_str()), "{place}");
                         } else if status >= 400 {
                             assert_eq!(answer.code(), code, "{place}");
+                        }
+                        if status >= 400 {
+                            assert_twins(&answer, &place);
                         }
                     }
                 }

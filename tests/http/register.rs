@@ -121,7 +121,7 @@ async fn an_own_value_that_the_database_refuses_is_invalid<D: Database>(app: &Ap
         .await
         .refused(422, "VALIDATION_ERROR")
         .hides(name);
-    let [(_, code)] = answer.faults()[..] else {
+    let [(_, code)] = &answer.faults()[..] else {
         panic!("one fault: {}", answer.body)
     };
     assert_eq!(code, "not_storable");

@@ -34,6 +34,9 @@ mod mail {}
 #[doc = include_str!("../../docs/openapi-and-clients.md")]
 mod openapi_and_clients {}
 
+#[doc = include_str!("../../docs/errors.md")]
+mod errors {}
+
 #[doc = include_str!("../../docs/migrations.md")]
 mod migrations {}
 
@@ -48,6 +51,12 @@ mod security {}
 
 #[doc = include_str!("../../docs/design.md")]
 mod design {}
+
+#[doc = include_str!("../../docs/example-minimal.md")]
+mod example_minimal {}
+
+#[doc = include_str!("../../docs/example-own-columns.md")]
+mod example_own_columns {}
 
 #[doc = include_str!("../../docs/example-existing-app.md")]
 mod example_existing_app {}

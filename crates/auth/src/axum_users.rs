@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
@@ -13,7 +13,13 @@ use axum_users_core::{
     Authentication, Claim, Context, Epoch, Failure, IdFor, LoginError, Password, SecurityEvent, SetupError,
     SignedIn, Timestamp, TokenEvent, User, UserApi, UserManager, UserOf, UserStore,
 };
-use utoipa::openapi::OpenApi;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        OpenApi,
+        security::{ApiKey, SecurityScheme},
+    },
+};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::{
@@ -23,7 +29,7 @@ use crate::{
     context::from_request,
     current_user::{CurrentUser, Found},
     guard::{Guard, INSUFFICIENT_SCOPE, Interactive, PERSONAL_TOKEN_REFUSED, check_token},
-    openapi::{BackendScheme, ErrorDoc, FinishError, SchemeNeed, finish, guarded},
+    openapi::{BackendScheme, ErrorDoc, ErrorSchema, FinishError, SchemeNeed, finish, guarded},
     origin::TrustedOrigins,
     proxies::TrustedProxies,
     refusal::Challenge,
@@ -34,6 +40,22 @@ use crate::{
 ///
 /// Cheap to clone. It sits in the state of the application, where extractors find it by `FromRef`, and makes the routers.
 /// Setters give a changed copy, so that a router can be mounted twice with other settings.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_auth::{AxumUsers, Backend, strategy::JwtStrategy, transport::BearerTransport};
+/// use axum_users_core::{KeyError, Secret, Secrets, SessionStore, SetupError, UserApi, UserManager};
+///
+/// fn users<A: UserApi<Store: SessionStore, Hooks: Default>>(
+///     store: A::Store,
+///     root: &Secret,
+/// ) -> Result<AxumUsers<A>, Box<dyn std::error::Error>> {
+///     let secrets = Secrets::from_root(root, "users")?;
+///     let jwt = JwtStrategy::new(secrets.access(), Duration::from_hours(1), store.clone());
+///     let manager = UserManager::new(store, A::Hooks::default(), &secrets)?;
+///     Ok(AxumUsers::new(manager, [Backend::new("jwt", BearerTransport::new(), jwt)])?)
+/// }
+/// ```
 pub struct AxumUsers<A: UserApi> {
     manager: Arc<UserManager<A>>,
     backends: Arc<[Backend<A>]>,
@@ -51,13 +73,15 @@ struct Settings {
     body_limit: BodyLimit,
     verified_only: bool,
     json_login: bool,
+    errors: Option<ErrorSchema>,
 }
 
 impl<A: UserApi> AxumUsers<A> {
     /// Serves the users of `manager`, who are signed in by one of `backends`, tried in this order.
     ///
     /// # Errors
-    /// [`SetupError`] for two backends of one name, a bad name, and settings of a transport that contradict each other.
+    /// [`SetupError`] for two backends of one name or one cookie, a bad name, and settings of a transport that contradict each
+    /// other.
     pub fn new(
         manager: UserManager<A>,
         backends: impl IntoIterator<Item = Backend<A>>,
@@ -72,6 +96,19 @@ impl<A: UserApi> AxumUsers<A> {
             {
                 let text = format!(
                     "two backends are called `{}`; give one another name",
+                    backend.name()
+                );
+                return Err(SetupError::Invalid(text));
+            }
+            if let Some(cookie) = cookie_of(backend)
+                && let Some(other) = backends
+                    .iter()
+                    .take(index)
+                    .find(|other| cookie_of(other).as_ref() == Some(&cookie))
+            {
+                let text = format!(
+                    "the backends `{}` and `{}` have one cookie, `{cookie}`; give one another name",
+                    other.name(),
                     backend.name()
                 );
                 return Err(SetupError::Invalid(text));
@@ -127,6 +164,56 @@ impl<A: UserApi> AxumUsers<A> {
     pub fn error_style(mut self, style: ErrorStyle) -> Self {
         Arc::make_mut(&mut self.settings).style = style;
         self
+    }
+
+    /// Documents errors by the application's own type and media type, where a layer of it rewrites every [`Refusal`].
+    ///
+    /// [`finish`](Self::finish) puts it in the place of the library's schemas, in all answers that speak of them; named examples
+    /// keep their names, which are the codes, and lose their bodies.
+    ///
+    /// ```
+    /// # use axum_users_auth::AxumUsers;
+    /// # use axum_users_core::UserApi;
+    /// use serde::Serialize;
+    /// use utoipa::ToSchema;
+    ///
+    /// /// RFC 9457.
+    /// #[derive(Serialize, ToSchema)]
+    /// struct Problem {
+    ///     status: u16,
+    ///     title: String,
+    /// }
+    ///
+    /// fn documented<A: UserApi>(users: AxumUsers<A>) -> AxumUsers<A> {
+    ///     users.error_schema::<Problem>("application/problem+json")
+    /// }
+    /// ```
+    #[must_use]
+    pub fn error_schema<T: ToSchema>(mut self, media_type: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.settings).errors = Some(ErrorSchema::of::<T>(media_type.into()));
+        self
+    }
+
+    /// Says where people reach the application, `https://shop.example.com`, so that cookies which would never get there are
+    /// found at start-up.
+    ///
+    /// # Errors
+    /// [`SetupError`] for what is no such address, and for a backend whose token no browser would keep or send there: a
+    /// `Secure` cookie over plain HTTP, but for this machine, and a cookie of another domain.
+    pub fn public_url(self, url: &str) -> Result<Self, SetupError> {
+        let refused = |text: String| Err(SetupError::Invalid(text));
+        let place = match url.parse::<Uri>() {
+            Ok(place) if matches!(place.scheme_str(), Some("http" | "https")) && place.host().is_some() => {
+                place
+            }
+            _ => return refused("the public url is like `https://shop.example.com`".to_owned()),
+        };
+        for backend in self.backends.iter() {
+            if let Err(problem) = backend.transport().check_url(&place) {
+                return refused(format!("backend `{}`: {problem}", backend.name()));
+            }
+        }
+        Ok(self)
     }
 
     /// How long a request body may be; 64 KiB by default.
@@ -255,14 +342,18 @@ impl<A: UserApi> AxumUsers<A> {
             .iter()
             .map(|backend| {
                 let scheme = BackendScheme::new(self.scheme_name(backend), backend.transport().scheme());
-                if backend.is_personal() {
-                    scheme.without_login()
-                } else {
+                if backend.has_login() {
                     scheme
+                } else {
+                    scheme.without_login()
                 }
             })
             .collect();
-        finish(api, &schemes)
+        let mut api = finish(api, &schemes)?;
+        if let Some(errors) = &self.settings.errors {
+            errors.write(&mut api);
+        }
+        Ok(api)
     }
 
     /// Guards handlers of the application's own, and says so in the document: the security schemes, 401, and 403 where the
@@ -521,6 +612,14 @@ impl<A: UserApi> AxumUsers<A> {
             challenges.push(Challenge::new("Cookie"));
         }
         Refusal::unauthorized(challenges)
+    }
+}
+
+/// The cookie in which the token of a backend travels, if it does.
+fn cookie_of<A: UserApi>(backend: &Backend<A>) -> Option<String> {
+    match backend.transport().scheme() {
+        SecurityScheme::ApiKey(ApiKey::Cookie(key)) => Some(key.name),
+        _ => None,
     }
 }
 

@@ -12,11 +12,31 @@ use crate::{
 /// A way to be signed in: how the token travels, and what it is.
 ///
 /// The name goes into paths of the document, token rows and audiences, so it is for ever.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_auth::{
+///     Backend,
+///     strategy::{DatabaseStrategy, JwtStrategy},
+///     transport::{BearerTransport, CookieTransport},
+/// };
+/// use axum_users_core::{JwtKeys, SessionStore, UserApi};
+///
+/// fn backends<A: UserApi<Store: SessionStore>>(keys: JwtKeys, store: &A::Store) -> [Backend<A>; 2] {
+///     let jwt = JwtStrategy::new(keys, Duration::from_hours(1), store.clone());
+///     let opaque = DatabaseStrategy::new(store.clone(), Duration::from_hours(24));
+///     [
+///         Backend::new("jwt", BearerTransport::new(), jwt),
+///         Backend::new("cookie", CookieTransport::new("session"), opaque),
+///     ]
+/// }
+/// ```
 pub struct Backend<A: UserApi> {
     name: Arc<str>,
     transport: Arc<dyn Transport>,
     strategy: Arc<dyn Strategy<IdFor<A>>>,
     personal: bool,
+    login: bool,
 }
 
 impl<A: UserApi> Backend<A> {
@@ -31,6 +51,7 @@ impl<A: UserApi> Backend<A> {
             transport: Arc::new(transport),
             strategy: Arc::new(strategy),
             personal: false,
+            login: true,
         }
     }
 
@@ -43,6 +64,7 @@ impl<A: UserApi> Backend<A> {
     {
         Self {
             personal: true,
+            login: false,
             ..Self::new(
                 PersonalTokens::<S>::BACKEND,
                 BearerTransport::without_login(),
@@ -67,7 +89,31 @@ impl<A: UserApi> Backend<A> {
     #[must_use]
     pub fn for_machines(mut self) -> Self {
         self.personal = true;
+        self.login = false;
         self
+    }
+
+    /// The same backend without an `auth_router`: its login is a route of the application's own, or its tokens are issued by
+    /// hand. [`finish`](crate::AxumUsers::finish) then asks for none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use axum_users_auth::{Backend, strategy::DatabaseStrategy, transport::CookieTransport};
+    /// # use axum_users_core::{SessionStore, UserApi};
+    /// fn cookie<A: UserApi<Store: SessionStore>>(store: &A::Store) -> Backend<A> {
+    ///     let opaque = DatabaseStrategy::new(store.clone(), Duration::from_hours(24));
+    ///     Backend::new("cookie", CookieTransport::new("session"), opaque).without_login()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn without_login(mut self) -> Self {
+        self.login = false;
+        self
+    }
+
+    /// Whether an `auth_router` signs in to it.
+    pub fn has_login(&self) -> bool {
+        self.login
     }
 
     /// Whether its tokens are in the hands of machines, as personal access tokens are: no login makes them.
@@ -114,6 +160,7 @@ impl<A: UserApi> Clone for Backend<A> {
             transport: self.transport.clone(),
             strategy: self.strategy.clone(),
             personal: self.personal,
+            login: self.login,
         }
     }
 }

@@ -16,6 +16,14 @@ use crate::refusal::Refusal;
 /// Put it into a request's extensions to change it, as with `axum::Extension(BodyLimit::new(16 * 1024))` as a layer. It
 /// stands for axum's `DefaultBodyLimit` wherever this library reads a body, so a generous limit for uploads does not
 /// reach the routes that anyone may call. Longer bodies are refused with 413.
+///
+/// ```
+/// use axum::{Extension, Router};
+/// use axum_users_auth::BodyLimit;
+///
+/// let app: Router = Router::new().layer(Extension(BodyLimit::new(16 * 1024)));
+/// # let _ = app;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimit(usize);
 

@@ -32,6 +32,23 @@ use crate::{
 /// that is down is an error all the same.
 ///
 /// The state of the router must yield [`AxumUsers<A>`] by [`FromRef`].
+///
+/// ```
+/// use axum_users_auth::{CurrentUser, guard::Superuser};
+/// use axum_users_core::{User, UserApi};
+///
+/// async fn hello<A: UserApi>(user: CurrentUser<A>) -> String {
+///     format!("Hello {}", user.email())
+/// }
+///
+/// async fn reports<A: UserApi>(_: CurrentUser<A, Superuser>) -> &'static str {
+///     "reports"
+/// }
+///
+/// async fn front_page<A: UserApi>(user: Option<CurrentUser<A>>) -> &'static str {
+///     if user.is_some() { "Welcome back" } else { "Sign in" }
+/// }
+/// ```
 pub struct CurrentUser<A: UserApi, G = Active> {
     found: Arc<Found<A>>,
     guard: PhantomData<fn() -> G>,
@@ -180,6 +197,20 @@ impl<A: UserApi, G> fmt::Debug for CurrentUser<A, G> {
 }
 
 /// What is known about a request, for operations of the manager.
+///
+/// ```
+/// use axum::extract::State;
+/// use axum_users_auth::{AxumUsers, Refusal, RequestContext};
+/// use axum_users_core::{EmailAddress, UserApi};
+///
+/// async fn resend<A: UserApi>(
+///     State(users): State<AxumUsers<A>>,
+///     RequestContext(context): RequestContext,
+/// ) -> Result<(), Refusal> {
+///     let email = EmailAddress::parse("arthur@camelot.bt").map_err(|_| Refusal::not_found())?;
+///     Ok(users.manager().request_verify(&email, &context).await?)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RequestContext(pub Context);
 

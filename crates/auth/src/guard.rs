@@ -79,18 +79,49 @@ pub const PERSONAL_TOKEN_REFUSED: &str = "PERSONAL_TOKEN_REFUSED";
 pub const INSUFFICIENT_SCOPE: &str = "INSUFFICIENT_SCOPE";
 
 /// Whoever is signed in, active or not.
+///
+/// ```
+/// use axum_users_auth::{CurrentUser, guard::Any};
+/// use axum_users_core::{User, UserApi};
+///
+/// async fn why<A: UserApi>(user: CurrentUser<A, Any>) -> &'static str {
+///     if user.is_active() { "Welcome" } else { "Your account is closed" }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Any;
 
 /// Active users; the guard where none is named. An inactive user counts as not signed in.
+///
+/// ```
+/// use axum_users_auth::{CurrentUser, guard::Active};
+/// use axum_users_core::UserApi;
+///
+/// async fn hello<A: UserApi>(_: CurrentUser<A, Active>) {} // the same as `CurrentUser<A>`
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Active;
 
 /// Active users whose address is confirmed.
+///
+/// ```
+/// use axum_users_auth::{CurrentUser, guard::Verified};
+/// use axum_users_core::UserApi;
+///
+/// async fn order<A: UserApi>(_: CurrentUser<A, Verified>) {}
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Verified;
 
 /// Active users who may manage others.
+///
+/// ```
+/// use axum_users_auth::{CurrentUser, guard::{Superuser, Verified}};
+/// use axum_users_core::UserApi;
+///
+/// async fn reports<A: UserApi>(_: CurrentUser<A, Superuser>) {}
+/// async fn ledger<A: UserApi>(_: CurrentUser<A, (Verified, Superuser)>) {} // both
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Superuser;
 
@@ -140,6 +171,13 @@ impl<U: User> Guard<U> for Superuser {
 /// People, not machines: personal access tokens are refused with 403.
 ///
 /// The routers guard by it what decides over an account: its password, address, sessions and tokens.
+///
+/// ```
+/// use axum_users_auth::{CurrentUser, guard::{Active, Interactive}};
+/// use axum_users_core::UserApi;
+///
+/// async fn delete_everything<A: UserApi>(_: CurrentUser<A, (Active, Interactive)>) {}
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Interactive;
 
@@ -153,6 +191,19 @@ impl<U: User> Guard<U> for Interactive {
 }
 
 /// Names scopes, for [`Scope`].
+///
+/// ```
+/// use axum_users_auth::{CurrentUser, guard::{Active, Scope, ScopeNames}};
+/// use axum_users_core::UserApi;
+///
+/// struct ReadOrders;
+///
+/// impl ScopeNames for ReadOrders {
+///     const NAMES: &'static [&'static str] = &["orders:read"];
+/// }
+///
+/// async fn orders<A: UserApi>(_: CurrentUser<A, (Active, Scope<ReadOrders>)>) {}
+/// ```
 pub trait ScopeNames: Send + Sync + 'static {
     /// The names.
     const NAMES: &'static [&'static str];
@@ -205,6 +256,19 @@ impl<U: User, S: ScopeNames> Guard<U> for Scope<S> {
 }
 
 /// Names backends, for [`Via`].
+///
+/// ```
+/// use axum_users_auth::{CurrentUser, guard::{Active, BackendNames, Via}};
+/// use axum_users_core::UserApi;
+///
+/// struct Browser;
+///
+/// impl BackendNames for Browser {
+///     const NAMES: &'static [&'static str] = &["cookie"];
+/// }
+///
+/// async fn settings<A: UserApi>(_: CurrentUser<A, (Active, Via<Browser>)>) {}
+/// ```
 pub trait BackendNames: Send + Sync + 'static {
     /// The names.
     const NAMES: &'static [&'static str];

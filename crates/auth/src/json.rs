@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use axum_users_core::RequestBody;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,6 +15,15 @@ use crate::{
 };
 
 /// A request body that is one JSON object, parsed once and not yet looked into.
+///
+/// ```
+/// use axum_users_auth::json::JsonObject;
+///
+/// async fn keys(JsonObject(object): JsonObject) -> String {
+///     object.keys().cloned().collect::<Vec<_>>().join(" ")
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(keys));
+/// ```
 ///
 /// # Errors
 /// Refuses with 415 what is not declared as `application/json` or `*/*+json`, with 413 what is longer than
@@ -39,6 +49,16 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
 }
 
 impl JsonObject {
+    /// Reads the object as a body.
+    ///
+    /// # Errors
+    /// Refuses with 422 and an error for each field at fault.
+    pub fn read<T: RequestBody>(self) -> Result<T, Refusal> {
+        let Self(object) = self;
+        T::from_object(object)
+            .map_err(|errors| Refusal::invalid(errors.into_iter().map(FieldError::from).collect()))
+    }
+
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         let fault = if bytes.is_empty() {
             FieldError::whole_body("missing", "Field required")
@@ -54,6 +74,40 @@ impl JsonObject {
             }
         };
         Err(Refusal::invalid(vec![fault]))
+    }
+}
+
+/// The body of a request, read and validated, for handlers of the application's own: they refuse as the library's do.
+///
+/// Anything that derives `Deserialize` and `Validate` is such a body.
+///
+/// ```
+/// use axum_users_auth::json::{Body, Json};
+/// use serde::{Deserialize, Serialize};
+/// use validator::Validate;
+///
+/// #[derive(Deserialize, Serialize, Validate)]
+/// struct Order {
+///     #[validate(length(min = 1, max = 80, message = "1 to 80 characters"))]
+///     item: String,
+/// }
+///
+/// async fn order(Body(order): Body<Order>) -> Json<Order> {
+///     Json(order)
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(order));
+/// ```
+///
+/// # Errors
+/// Those of [`JsonObject`], and 422 `VALIDATION_ERROR` with an error for each field at fault.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<T>(pub T);
+
+impl<T: RequestBody, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        Ok(Self(JsonObject::from_request(request, state).await?.read()?))
     }
 }
 
@@ -100,6 +154,14 @@ fn prepend(first: Segment, mut path: Vec<Segment>) -> Vec<Segment> {
 
 /// An answer in JSON that is neither stored nor sniffed: it speaks of accounts and may carry tokens (RFC 6749, section
 /// 5.1).
+///
+/// ```
+/// use axum::response::IntoResponse;
+/// use axum_users_auth::json::Json;
+///
+/// let response = Json("secret").into_response();
+/// assert_eq!(response.headers()["cache-control"], "no-store");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -134,7 +196,7 @@ pub fn no_store(mut response: Response) -> Response {
 mod tests {
     use axum::{
         Extension, Router,
-        body::Body,
+        body::Body as RequestBytes,
         http::{StatusCode, header::CONTENT_TYPE},
         routing::post,
     };
@@ -144,7 +206,11 @@ mod tests {
     use super::*;
     use crate::BodyLimit;
 
-    async fn send(app: Router, media_type: Option<&str>, body: impl Into<Body>) -> (StatusCode, String) {
+    async fn send(
+        app: Router,
+        media_type: Option<&str>,
+        body: impl Into<RequestBytes>,
+    ) -> (StatusCode, String) {
         let mut request = Request::post("/").body(body.into()).unwrap();
         if let Some(media_type) = media_type {
             request
@@ -161,11 +227,11 @@ mod tests {
         Router::new().route("/", post(async |JsonObject(object)| Json(object)))
     }
 
-    async fn json(body: impl Into<Body>) -> (StatusCode, String) {
+    async fn json(body: impl Into<RequestBytes>) -> (StatusCode, String) {
         send(echo(), Some("application/json"), body).await
     }
 
-    async fn fault(body: impl Into<Body>) -> (String, String) {
+    async fn fault(body: impl Into<RequestBytes>) -> (String, String) {
         let (status, text) = json(body).await;
         assert_eq!(status, 422, "{text}");
         let value: Value = serde_json::from_str(&text).unwrap();
@@ -210,7 +276,7 @@ mod tests {
         let request = Request::post("/")
             .header(CONTENT_TYPE, "application/json")
             .header(CONTENT_TYPE, "text/plain")
-            .body(Body::from("{}"))
+            .body(RequestBytes::from("{}"))
             .unwrap();
         assert_eq!(echo().oneshot(request).await.unwrap().status(), 415);
     }

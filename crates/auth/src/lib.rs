@@ -12,6 +12,7 @@ pub mod json;
 pub mod login_form;
 pub mod openapi;
 mod origin;
+mod outcome;
 mod proxies;
 pub mod refusal;
 mod sessions;

@@ -24,6 +24,20 @@ const MULTIPART: &str = "multipart/form-data";
 const FIELDS: [&str; 3] = ["username", "password", "grant_type"];
 
 /// Who wants to sign in: the form of OAuth 2's password grant (RFC 6749, section 4.3.2), as FastAPI-Users reads it.
+///
+/// ```
+/// use axum::extract::{Request, State};
+/// use axum_users_auth::{AxumUsers, Refusal, login_form::LoginForm};
+/// use axum_users_core::{Password, UserApi};
+///
+/// async fn check<A: UserApi>(State(users): State<AxumUsers<A>>, request: Request) -> Result<(), Refusal> {
+///     let form = LoginForm::from_request_with(request, users.takes_json_login()).await?;
+///     let password = Password::parse(&form.password).map_err(|_| Refusal::not_found())?;
+///     let manager = users.manager();
+///     manager.authenticate(&form.username, password, &manager.context()).await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LoginForm {

@@ -1,5 +1,6 @@
 //! Routes that document themselves from their types, and the finishing of the whole document.
 
+mod errors;
 mod finish;
 mod schema;
 
@@ -20,6 +21,7 @@ use utoipa::{
 };
 use utoipa_axum::{PathItemExt, router::UtoipaMethodRouter};
 
+pub(crate) use self::errors::ErrorSchema;
 pub use self::finish::{BackendScheme, FinishError, finish};
 use self::schema::{digest, fold, rename, word_characters};
 use crate::refusal::{
@@ -117,6 +119,13 @@ impl ErrorDoc {
 }
 
 /// A security scheme that lets somebody in, and the scopes that a token of it needs.
+///
+/// ```
+/// use axum_users_auth::openapi::SchemeNeed;
+///
+/// let mut need = SchemeNeed::new("personal");
+/// need.scopes = vec!["orders:read"];
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemeNeed {

@@ -19,6 +19,15 @@ pub use self::{
 };
 
 /// How refusals are written.
+///
+/// ```
+/// use axum_users_auth::{AxumUsers, ErrorStyle};
+/// use axum_users_core::UserApi;
+///
+/// fn for_old_clients<A: UserApi>(users: &AxumUsers<A>) -> AxumUsers<A> {
+///     users.mount("v1").error_style(ErrorStyle::FastApiUsers)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ErrorStyle {
@@ -30,6 +39,13 @@ pub enum ErrorStyle {
 }
 
 /// A scheme that a 401 asks the client to authenticate with (RFC 9110, section 11.6.1).
+///
+/// ```
+/// use axum_users_auth::{Refusal, refusal::Challenge};
+///
+/// let refusal = Refusal::unauthorized([Challenge::bearer().realm("shop")]);
+/// assert_eq!(refusal.headers()[0].1, r#"Bearer realm="shop""#);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
     scheme: &'static str,

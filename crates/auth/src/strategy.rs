@@ -22,6 +22,15 @@ pub use self::{
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// For whom a token is to be issued.
+///
+/// ```
+/// use axum_users_auth::strategy::Grant;
+/// use axum_users_core::{Context, Epoch, Timestamp};
+///
+/// let context = Context::new(Timestamp::from_secs(1_767_225_600));
+/// let grant = Grant::new(&7_i64, Epoch(0), "token", &context);
+/// assert_eq!((grant.user_id, grant.backend), (&7, "token"));
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Grant<'a, Id> {
@@ -48,6 +57,18 @@ impl<'a, Id> Grant<'a, Id> {
 }
 
 /// A token on its way to its owner.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_auth::strategy::IssuedToken;
+/// use axum_users_core::{Epoch, Session, Timestamp};
+///
+/// let now = Timestamp::from_secs(1_767_225_600);
+/// let session = Session::new("token", "7", Epoch(0)).since(now).until(now.plus(Duration::from_hours(1)));
+/// let token = IssuedToken::new("s3cret".to_owned(), session);
+/// assert_eq!((token.expose(), token.lifetime()), ("s3cret", Some(Duration::from_hours(1))));
+/// assert!(!format!("{token:?}").contains("s3cret"));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct IssuedToken {
@@ -93,6 +114,19 @@ impl IssuedToken {
 }
 
 /// How an attempt to issue a token ended.
+///
+/// ```
+/// use axum_users_auth::strategy::Issue;
+///
+/// fn status(issue: &Issue) -> u16 {
+///     match issue {
+///         Issue::Issued(_) => 200,
+///         Issue::LimitReached => 403,
+///         _ => 400,
+///     }
+/// }
+/// # assert_eq!(status(&Issue::LimitReached), 403);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[expect(
@@ -112,6 +146,16 @@ pub enum Issue {
 ///
 /// A strategy never loads a user: it turns a token into a [`Claim`], which the store resolves. [`JwtStrategy`] and
 /// [`DatabaseStrategy`] are ready; an application may write its own. What has a default may be left out.
+///
+/// ```
+/// use axum_users_auth::{Backend, strategy::Strategy, transport::BearerTransport};
+/// use axum_users_core::{IdFor, UserApi};
+///
+/// /// A strategy of the application's own is used as those of the library are.
+/// fn backend<A: UserApi>(own: impl Strategy<IdFor<A>>) -> Backend<A> {
+///     Backend::new("own", BearerTransport::new(), own)
+/// }
+/// ```
 pub trait Strategy<Id>: fmt::Debug + Send + Sync + 'static {
     /// Makes a token.
     fn issue<'a>(&'a self, grant: Grant<'a, Id>) -> BoxFuture<'a, Result<Issue, Failure>>;
@@ -180,6 +224,14 @@ pub trait Strategy<Id>: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Whose sessions a list is asked about.
+///
+/// ```
+/// use axum_users_auth::strategy::SessionOwner;
+/// use axum_users_core::{Epoch, Timestamp};
+///
+/// let owner = SessionOwner::new(&7_i64, Epoch(0), "token", Timestamp::from_secs(1_767_225_600));
+/// assert_eq!(owner.backend, "token");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SessionOwner<'a, Id> {
@@ -215,6 +267,18 @@ impl<Id> Clone for SessionOwner<'_, Id> {
 impl<Id> Copy for SessionOwner<'_, Id> {}
 
 /// The sessions of users, as their owners see and end them.
+///
+/// ```
+/// use axum_users_auth::strategy::{SessionOwner, Strategy};
+/// use axum_users_core::Failure;
+///
+/// async fn devices<Id: 'static>(strategy: &dyn Strategy<Id>, owner: SessionOwner<'_, Id>) -> Result<usize, Failure> {
+///     match strategy.sessions() {
+///         Some(sessions) => Ok(sessions.list(owner).await?.len()),
+///         None => Ok(0), // signed tokens are nowhere
+///     }
+/// }
+/// ```
 pub trait SessionList<Id>: Send + Sync {
     /// The live sessions of a user, the latest first.
     fn list<'a>(&'a self, owner: SessionOwner<'a, Id>) -> BoxFuture<'a, Result<Vec<TokenRecord>, Failure>>;

@@ -5,7 +5,10 @@ mod cookie;
 
 use std::{borrow::Cow, fmt};
 
-use axum::{http::HeaderMap, response::Response};
+use axum::{
+    http::{HeaderMap, Uri},
+    response::Response,
+};
 use utoipa::openapi::security::SecurityScheme;
 
 use crate::{refusal::Challenge, strategy::IssuedToken};
@@ -16,6 +19,12 @@ pub use self::{
 };
 
 /// How a login is answered, for the document.
+///
+/// ```
+/// use axum_users_auth::transport::{BearerTransport, LoginAnswer, Transport};
+///
+/// assert_eq!(BearerTransport::new().login_answer(), LoginAnswer::Body);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoginAnswer {
@@ -28,6 +37,16 @@ pub enum LoginAnswer {
 /// How a token travels between client and server.
 ///
 /// [`BearerTransport`] and [`CookieTransport`] are ready; an application may write its own, for an API key in a header say.
+///
+/// ```
+/// use axum_users_auth::{Backend, strategy::Strategy, transport::Transport};
+/// use axum_users_core::{IdFor, UserApi};
+///
+/// /// A transport of the application's own is used as those of the library are.
+/// fn backend<A: UserApi>(header: impl Transport, strategy: impl Strategy<IdFor<A>>) -> Backend<A> {
+///     Backend::new("key", header, strategy)
+/// }
+/// ```
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// The token that a request presents; `None` where it presents none.
     ///
@@ -70,6 +89,15 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// A sentence that says what to do.
     fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Why a browser would not keep or send the token where people reach the application at `url`, if it would not.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    fn check_url(&self, url: &Uri) -> Result<(), String> {
+        let _ = url;
         Ok(())
     }
 }

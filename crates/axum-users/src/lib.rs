@@ -28,7 +28,8 @@ pub use axum_users_routers::{
 };
 #[cfg(feature = "sea-orm")]
 pub use axum_users_sea_orm::{
-    self as sea_orm_store, SeaOrmUsers, UserEntity, UsersApi, connect, connect_options, user_entity,
+    self as sea_orm_store, CompanionError, SeaOrmUsers, UserEntity, UsersApi, connect, connect_options,
+    store_error, user_entity,
 };
 #[cfg(feature = "sea-orm")]
 pub use sea_orm;

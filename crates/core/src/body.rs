@@ -7,6 +7,13 @@ use serde_json::{Map, Value};
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
 /// What is wrong with one field of a body. The value is never part of it.
+///
+/// ```
+/// use axum_users_core::FieldError;
+///
+/// let error = FieldError::new("item", "out_of_stock", "There is none left");
+/// assert_eq!((error.path, &*error.code), (vec!["item".to_owned()], "out_of_stock"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldError {
@@ -48,6 +55,24 @@ const WRONG_TYPE: &str = "This value has the wrong type or form";
 /// A body that is read from a JSON object.
 ///
 /// Anything that derives `Deserialize` and `Validate` is one.
+///
+/// ```
+/// use axum_users_core::RequestBody;
+/// use serde::Deserialize;
+/// use serde_json::{Map, json};
+/// use validator::Validate;
+///
+/// #[derive(Debug, Deserialize, Validate)]
+/// struct Profile {
+///     #[validate(length(max = 80))]
+///     name: String,
+/// }
+///
+/// let errors = Profile::from_object(Map::new()).unwrap_err();
+/// assert_eq!((errors[0].path[0].as_str(), &*errors[0].code), ("name", "missing"));
+/// let body = Map::from_iter([("name".to_owned(), json!("Arthur"))]);
+/// assert_eq!(Profile::from_object(body).unwrap().name, "Arthur");
+/// ```
 pub trait RequestBody: Sized + Send + 'static {
     /// Reads the body, or says what is wrong with each field.
     ///

@@ -63,12 +63,33 @@ fn millis(span: Duration) -> i64 {
 }
 
 /// Tells the time.
+///
+/// ```
+/// use axum_users_core::{Clock, Timestamp};
+///
+/// #[derive(Debug)]
+/// struct Noon;
+///
+/// impl Clock for Noon {
+///     fn now(&self) -> Timestamp {
+///         Timestamp::from_secs(1_767_268_800)
+///     }
+/// }
+///
+/// assert_eq!(Noon.now().as_secs() % 86_400, 12 * 60 * 60);
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
 }
 
 /// The clock of the machine.
+///
+/// ```
+/// use axum_users_core::{Clock, SystemClock, Timestamp};
+///
+/// assert!(SystemClock.now() > Timestamp::from_secs(1_700_000_000));
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -85,6 +106,25 @@ impl Clock for SystemClock {
 
 /// Gives unpredictable bytes.
 ///
+/// ```
+/// use axum_users_core::{Random, RandomError};
+///
+/// #[derive(Debug)]
+/// struct Sevens; // for a test
+///
+/// impl Random for Sevens {
+///     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+///         bytes.fill(7);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut bytes = [0; 4];
+/// Sevens.fill(&mut bytes)?;
+/// assert_eq!(bytes, [7; 4]);
+/// # Ok::<_, RandomError>(())
+/// ```
+///
 /// # Security
 /// Tokens, salts and keys come from here: an implementation for anything but tests must be a cryptographically secure
 /// generator (ASVS 5.0, 11.5.1).
@@ -97,11 +137,34 @@ pub trait Random: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The source of randomness failed.
+///
+/// ```
+/// use axum_users_core::{Random, RandomError};
+///
+/// #[derive(Debug)]
+/// struct Dry; // a source that has nothing to give, for a test
+///
+/// impl Random for Dry {
+///     fn fill(&self, _: &mut [u8]) -> Result<(), RandomError> {
+///         Err(RandomError)
+///     }
+/// }
+/// assert!(Dry.fill(&mut [0; 4]).is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the source of randomness failed")]
 pub struct RandomError;
 
 /// The generator of the operating system.
+///
+/// ```
+/// use axum_users_core::{Random, SystemRandom};
+///
+/// let mut bytes = [0; 32];
+/// SystemRandom.fill(&mut bytes)?;
+/// assert_ne!(bytes, [0; 32]);
+/// # Ok::<_, axum_users_core::RandomError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRandom;
 

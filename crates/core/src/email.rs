@@ -129,6 +129,15 @@ impl Serialize for EmailAddress {
 ///
 /// Only [`normalize_email`] and [`EmailAddress::parse`] make one. It is an address itself, and its own normal form.
 /// At most 254 octets.
+///
+/// ```
+/// use axum_users_core::EmailAddress;
+///
+/// let (one, other) = (EmailAddress::parse("Arthur@Camelot.bt")?, EmailAddress::parse("arthur@camelot.bt")?);
+/// assert_eq!(one.key(), other.key());
+/// assert_eq!(one.key().as_str(), "arthur@camelot.bt");
+/// # Ok::<_, axum_users_core::EmailError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EmailKey(String);
 
@@ -200,6 +209,13 @@ pub fn normalize_email_prefix(input: &str) -> Result<String, EmailError> {
 }
 
 /// Why something is not taken for an address. The texts do not repeat it.
+///
+/// ```
+/// use axum_users_core::{EmailAddress, EmailError};
+///
+/// assert_eq!(EmailAddress::parse("arthur").unwrap_err(), EmailError::Invalid);
+/// assert_eq!(EmailError::Invalid.code(), "EMAIL_INVALID");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmailError {

@@ -7,6 +7,16 @@ use crate::{Denied, HashError, InvalidPassword, OwnConflict, StoreError};
 type Source = Box<dyn Error + Send + Sync>;
 
 /// An operation failed through no fault of the one who asked.
+///
+/// ```
+/// use axum_users_core::{Failure, StoreError};
+///
+/// let down = Failure::from(StoreError::unavailable("the pool is empty"));
+/// match down {
+///     Failure::Unavailable { retry_after, .. } => assert_eq!(retry_after.as_secs(), 1), // 503
+///     _ => unreachable!("a fault of ours: 500"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -89,6 +99,18 @@ macro_rules! operation_error {
 
 operation_error! {
     /// Why an account was not made.
+    ///
+    /// ```
+    /// use axum_users_core::{RegisterError, UserApi, UserManager};
+    ///
+    /// async fn import<A: UserApi>(manager: &UserManager<A>, body: A::Create) -> Result<bool, RegisterError> {
+    ///     match manager.register(body, &manager.context()).await {
+    ///         Ok(_) => Ok(true),
+    ///         Err(RegisterError::AlreadyExists) => Ok(false), // was there before
+    ///         Err(error) => Err(error), // in a handler `?` makes a `Refusal` of it
+    ///     }
+    /// }
+    /// ```
     RegisterError {
         /// Another account has the address.
         AlreadyExists: "the address has an account already",
@@ -103,6 +125,20 @@ operation_error! {
 
 operation_error! {
     /// Why nobody was signed in.
+    ///
+    /// ```
+    /// use axum_users_core::LoginError;
+    ///
+    /// fn in_words(error: &LoginError) -> &'static str {
+    ///     match error {
+    ///         LoginError::NotVerified => "Follow the link in the mail first",
+    ///         LoginError::TokenLimitReached => "Sign out elsewhere first",
+    ///         LoginError::Failed(_) => "Come back later",
+    ///         _ => "Wrong address or password",
+    ///     }
+    /// }
+    /// # assert_eq!(in_words(&LoginError::BadCredentials), "Wrong address or password");
+    /// ```
     LoginError {
         /// No such user, an inactive one, or a wrong password: nobody learns which.
         BadCredentials: "bad credentials",
@@ -117,11 +153,30 @@ operation_error! {
 
 operation_error! {
     /// Why a mail was not asked for; not having an account is no reason.
+    ///
+    /// ```
+    /// use axum_users_core::{EmailAddress, RequestError, UserApi, UserManager};
+    ///
+    /// async fn invite<A: UserApi>(manager: &UserManager<A>, email: &EmailAddress) -> Result<(), RequestError> {
+    ///     manager.forgot_password(email, &manager.context()).await // `Ok` for every address
+    /// }
+    /// ```
     RequestError {}
 }
 
 operation_error! {
     /// Why an address was not confirmed.
+    ///
+    /// ```
+    /// use axum_users_core::{UserApi, UserManager, VerifyError};
+    ///
+    /// async fn confirm<A: UserApi>(manager: &UserManager<A>, token: &str) -> Result<(), VerifyError> {
+    ///     match manager.verify(token, &manager.context()).await {
+    ///         Ok(_) | Err(VerifyError::AlreadyVerified) => Ok(()), // a second click does no harm
+    ///         Err(error) => Err(error),
+    ///     }
+    /// }
+    /// ```
     VerifyError {
         /// The token is wrong, expired, used, or of another address than the present one.
         BadToken: "bad token",
@@ -132,6 +187,19 @@ operation_error! {
 
 operation_error! {
     /// Why a password was not set by a mailed token.
+    ///
+    /// ```
+    /// use axum_users_core::ResetPasswordError;
+    ///
+    /// fn in_words(error: &ResetPasswordError) -> String {
+    ///     match error {
+    ///         ResetPasswordError::BadToken => "Ask for another mail".to_owned(),
+    ///         ResetPasswordError::InvalidPassword(why) => why.reason.to_string(),
+    ///         _ => "Come back later".to_owned(),
+    ///     }
+    /// }
+    /// # assert_eq!(in_words(&ResetPasswordError::BadToken), "Ask for another mail");
+    /// ```
     ResetPasswordError {
         /// The token is wrong, expired, used, or the account has changed since.
         BadToken: "bad token",
@@ -142,6 +210,20 @@ operation_error! {
 
 operation_error! {
     /// Why a user was not changed.
+    ///
+    /// ```
+    /// use axum_users_core::UpdateError;
+    ///
+    /// fn status(error: &UpdateError) -> u16 {
+    ///     match error {
+    ///         UpdateError::Missing => 404,
+    ///         UpdateError::OwnConflict(_) => 409,
+    ///         UpdateError::Failed(_) => 503,
+    ///         _ => 400,
+    ///     }
+    /// }
+    /// # assert_eq!(status(&UpdateError::Missing), 404);
+    /// ```
     UpdateError {
         /// Another account has the address.
         EmailAlreadyExists: "the address has an account already",
@@ -160,6 +242,19 @@ operation_error! {
 
 operation_error! {
     /// Why a user was not removed.
+    ///
+    /// ```
+    /// use axum_users_core::DeleteError;
+    ///
+    /// fn in_words(error: &DeleteError) -> &'static str {
+    ///     match error {
+    ///         DeleteError::InUse => "There are orders of this user",
+    ///         DeleteError::Missing => "There is no such user",
+    ///         _ => "The user stays",
+    ///     }
+    /// }
+    /// # assert_eq!(in_words(&DeleteError::InUse), "There are orders of this user");
+    /// ```
     DeleteError {
         /// The present password is absent or wrong.
         InvalidCurrentPassword: "the current password is wrong or missing",
@@ -174,6 +269,19 @@ operation_error! {
 
 operation_error! {
     /// Why a personal access token was not made.
+    ///
+    /// ```
+    /// use axum_users_core::PersonalTokenError;
+    ///
+    /// fn in_words(error: &PersonalTokenError) -> &'static str {
+    ///     match error {
+    ///         PersonalTokenError::UnknownScope => "There is no such scope",
+    ///         PersonalTokenError::LimitReached => "End a token first",
+    ///         _ => "No token was made",
+    ///     }
+    /// }
+    /// # assert_eq!(in_words(&PersonalTokenError::LimitReached), "End a token first");
+    /// ```
     PersonalTokenError {
         /// The present password is absent or wrong.
         InvalidCurrentPassword: "the current password is wrong or missing",

@@ -11,6 +11,14 @@ pub const SECURITY_TARGET: &str = "axum_users::security";
 ///
 /// Every event is written to the `tracing` target [`SECURITY_TARGET`] with its name, the key of the user where there is one,
 /// the key of the one who acted, and the request id. No address, password or token is ever part of it.
+///
+/// ```
+/// use axum_users_core::{Context, SecurityEvent, Timestamp};
+///
+/// let context = Context::new(Timestamp::from_secs(0)).with_request_id("req-7");
+/// SecurityEvent::LoginFailed.emit(None, &context); // an event of `tracing` under `SECURITY_TARGET`
+/// assert_eq!(SecurityEvent::LoginFailed.name(), "login_failed");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SecurityEvent {

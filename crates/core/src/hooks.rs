@@ -5,6 +5,26 @@ use std::{borrow::Cow, fmt, future::Future};
 use crate::{Context, EmailAddress, EndSessions, Message, MessageKind, Password, Session, User};
 
 /// Why a password is not good enough.
+///
+/// ```
+/// use axum_users_core::{Context, InvalidPassword, Password, PasswordOwner, User, UserHooks};
+///
+/// struct House;
+///
+/// impl<U: User> UserHooks<U> for House {
+///     async fn validate_password(
+///         &self,
+///         password: &Password,
+///         _: PasswordOwner<'_, U>,
+///         _: &Context,
+///     ) -> Result<(), InvalidPassword> {
+///         if password.expose().contains("camelot") {
+///             return Err(InvalidPassword::new("house_name", "Not the name of the house"));
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 #[non_exhaustive]
@@ -26,6 +46,21 @@ impl InvalidPassword {
 }
 
 /// The application's own "no" to an operation.
+///
+/// ```
+/// use axum_users_core::{Context, Denied, EmailAddress, User, UserHooks};
+///
+/// struct House;
+///
+/// impl<U: User> UserHooks<U> for House {
+///     async fn on_before_register(&self, email: &EmailAddress, _: &Context) -> Result<(), Denied> {
+///         if email.domain() == "camelot.bt" {
+///             return Ok(());
+///         }
+///         Err(Denied::new("INVITATION_REQUIRED", "Ask the king")) // 403
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 #[non_exhaustive]
@@ -47,6 +82,13 @@ impl Denied {
 }
 
 /// Whose password is about to be set.
+///
+/// ```
+/// use axum_users_core::{MemoryUser, PasswordOwner};
+///
+/// let at_registration = PasswordOwner::<MemoryUser>::new("arthur@camelot.bt", None);
+/// assert!(at_registration.user.is_none(), "there is no user yet");
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct PasswordOwner<'a, U> {
@@ -64,6 +106,24 @@ impl<'a, U> PasswordOwner<'a, U> {
 }
 
 /// An occasion to write mails; they are kept in the transaction of their cause.
+///
+/// ```
+/// use axum_users_core::{Context, Message, MessageKind, Notice, User, UserHooks};
+///
+/// struct Mails;
+///
+/// impl<U: User> UserHooks<U> for Mails {
+///     fn compose(&self, notice: &Notice<'_, U>, _: &Context) -> Vec<Message> {
+///         match notice {
+///             Notice::ResetPassword { user, token } => {
+///                 let text = format!("Go to https://app.example.com/reset-password#token={token}");
+///                 vec![Message::new(MessageKind::ResetPassword, user.email(), "Your password", text)]
+///             }
+///             _ => Vec::new(),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Notice<'a, U> {
@@ -93,6 +153,20 @@ impl<U> fmt::Debug for Notice<'_, U> {
 }
 
 /// A login that failed.
+///
+/// ```
+/// use axum_users_core::{Context, FailedLogin, User, UserHooks};
+///
+/// struct Alarm;
+///
+/// impl<U: User> UserHooks<U> for Alarm {
+///     async fn on_failed_login(&self, attempt: FailedLogin<'_, U>, context: &Context) {
+///         if attempt.user.is_some_and(User::is_superuser) {
+///             eprintln!("somebody tries the password of a superuser, from {:?}", context.client_address);
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct FailedLogin<'a, U> {
@@ -108,6 +182,20 @@ impl<'a, U> FailedLogin<'a, U> {
 }
 
 /// What an update changed, by kind; the values are in the user that comes with it.
+///
+/// ```
+/// use axum_users_core::{Context, Updated, User, UserHooks};
+///
+/// struct Sync;
+///
+/// impl<U: User> UserHooks<U> for Sync {
+///     async fn on_after_update(&self, user: &U, changes: Updated, _: &Context) {
+///         if changes.email {
+///             println!("tell the newsletter about user {}", user.id());
+///         }
+///     }
+/// }
+/// ```
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, read by name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -125,6 +213,12 @@ pub struct Updated {
 }
 
 /// Why sessions ended.
+///
+/// ```
+/// use axum_users_core::RevocationReason;
+///
+/// assert_eq!(RevocationReason::PasswordReset.as_str(), "password_reset");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RevocationReason {
@@ -163,6 +257,20 @@ impl RevocationReason {
 }
 
 /// Which sessions of a user ended.
+///
+/// ```
+/// use axum_users_core::Revoked;
+///
+/// fn in_words(which: Revoked<'_>) -> String {
+///     match which {
+///         Revoked::Session { backend, .. } => format!("one session of {backend}"),
+///         Revoked::Oldest { backend, count } => format!("the {count} oldest of {backend}"),
+///         Revoked::Many(_) => "many".to_owned(),
+///         _ => "something else".to_owned(),
+///     }
+/// }
+/// assert_eq!(in_words(Revoked::Oldest { backend: "token", count: 2 }), "the 2 oldest of token");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Revoked<'a> {
@@ -190,6 +298,22 @@ pub enum Revoked<'a> {
 }
 
 /// Something has happened to tokens.
+///
+/// ```
+/// use axum_users_core::{Context, TokenEvent, User, UserHooks};
+///
+/// struct Audit;
+///
+/// impl<U: User> UserHooks<U> for Audit {
+///     async fn on_token(&self, event: TokenEvent<'_, U::Id>, _: &Context) {
+///         match event {
+///             TokenEvent::Issued { user_id, session, .. } => println!("{user_id} signed in by {}", session.backend),
+///             TokenEvent::Revoked { reason, .. } => println!("revoked: {}", reason.as_str()),
+///             _ => {}
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TokenEvent<'a, Id> {

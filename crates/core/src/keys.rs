@@ -26,6 +26,16 @@ const KID_LABEL: &[u8] = b"axum-users kid v1\0";
 /// Its `kid` is derived from the key, so that it is the same wherever the key is; from an HMAC secret by HMAC, so that it
 /// gives nothing of the secret away. A public key and its private key have the same one.
 ///
+/// ```
+/// use axum_users_core::{JwtKey, JwtKeys, KeyError, Secret};
+///
+/// let key = JwtKey::hs256(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"))?;
+/// assert_eq!((key.algorithm(), key.can_sign()), ("HS256", true));
+/// let keys = JwtKeys::new(key);
+/// # assert!(keys.can_sign());
+/// # Ok::<_, KeyError>(())
+/// ```
+///
 /// # Security
 /// RSA keys verify only: signing with them in Rust leaks time (RUSTSEC-2023-0071).
 #[derive(Clone)]
@@ -406,6 +416,13 @@ impl JwtKeys {
 }
 
 /// What a token must say to be taken at one place: for whom it is and of which kind.
+///
+/// ```
+/// use axum_users_core::TokenPolicy;
+///
+/// let policy = TokenPolicy::new("axum-users:jwt").issuer("https://login.example.com");
+/// # let _ = policy;
+/// ```
 #[derive(Debug, Clone)]
 pub struct TokenPolicy {
     audience: String,
@@ -460,6 +477,21 @@ impl TokenPolicy {
 }
 
 /// The claims of a token that [`JwtKeys::verify`] has found good.
+///
+/// ```
+/// use axum_users_core::{JwtKey, JwtKeys, Secret, Timestamp, TokenPolicy};
+/// use serde_json::json;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = JwtKeys::new(JwtKey::hs256(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"))?);
+/// let token = keys.sign(&json!({"sub": "7", "aud": "shop", "exp": 2_000_000_000, "role": "king"}), "JWT")?;
+///
+/// let claims = keys.verify(&token, &TokenPolicy::new("shop"), Timestamp::from_secs(1_767_225_600))?;
+/// assert_eq!(claims.subject(), "7");
+/// assert_eq!(claims.get("role"), Some(&json!("king")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct VerifiedClaims {
     claims: Map<String, Value>,
@@ -550,6 +582,13 @@ impl fmt::Debug for VerifiedClaims {
 }
 
 /// Why a key is refused at the start.
+///
+/// ```
+/// use axum_users_core::{KeyError, Secret, Secrets};
+///
+/// let weak = Secrets::from_root(&Secret::new("short"), "users");
+/// assert!(matches!(weak, Err(KeyError::TooShort { .. })));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -568,6 +607,14 @@ pub enum KeyError {
 }
 
 /// Why a token could not be signed.
+///
+/// ```
+/// use axum_users_core::{JwtKey, JwtKeys, Secret, SignError};
+///
+/// let keys = JwtKeys::new(JwtKey::hs256(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"))?);
+/// assert_eq!(keys.sign(&"no object", "JWT").unwrap_err(), SignError::Claims);
+/// # Ok::<_, axum_users_core::KeyError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
@@ -586,6 +633,15 @@ pub enum SignError {
 }
 
 /// Why a token is refused. The texts repeat nothing of it.
+///
+/// ```
+/// use axum_users_core::{JwtKey, JwtKeys, Secret, Timestamp, TokenError, TokenPolicy};
+///
+/// let keys = JwtKeys::new(JwtKey::hs256(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"))?);
+/// let refused = keys.verify("nonsense", &TokenPolicy::new("shop"), Timestamp::from_secs(0));
+/// assert!(matches!(refused, Err(TokenError::Malformed)));
+/// # Ok::<_, axum_users_core::KeyError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {

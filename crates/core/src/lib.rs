@@ -12,6 +12,7 @@ mod keys;
 mod manager;
 mod memory;
 mod message;
+mod null_clears;
 mod password;
 mod requests;
 mod schemas;
@@ -41,6 +42,7 @@ pub use self::{
     manager::{Authentication, Page, PersonalTokenRules, UserManager},
     memory::{InMemoryUsers, MemoryUser},
     message::{Message, MessageKind},
+    null_clears::null_clears,
     password::{
         Argon2Settings, HashCounts, HashError, HasherError, HasherSettings, Password, PasswordError,
         PasswordHash, PasswordHasher, Verdict,
@@ -50,8 +52,8 @@ pub use self::{
         TokenRequest,
     },
     schemas::{
-        AdminUpdate, CreateUser, NoExtra, ReadUser, Registration, UpdateUser, UserCreate, UserPatch,
-        UserRead, UserUpdate,
+        AdminRead, AdminUpdate, CreateUser, NoExtra, ReadUser, Registration, UpdateUser, UserCreate,
+        UserPatch, UserRead, UserUpdate,
     },
     secret::Secret,
     secrets::Secrets,

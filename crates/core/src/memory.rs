@@ -19,6 +19,18 @@ use crate::{
 };
 
 /// A user of [`InMemoryUsers`].
+///
+/// ```
+/// use axum_users_core::{EmailAddress, InMemoryUsers, Inserted, NewUser, Timestamp, UserStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let new = NewUser::new(EmailAddress::parse("arthur@camelot.bt")?, None, (), Timestamp::from_secs(0));
+/// let Inserted::Created(user) = InMemoryUsers::new().insert(new, &|_| Vec::new()).await? else { panic!() };
+/// assert!(user.is_active && !user.is_verified);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryUser {
@@ -62,6 +74,19 @@ impl User for MemoryUser {
 /// Users, sessions and mails in memory: all that a store can be asked for, gone when the process ends.
 ///
 /// Clones share their contents.
+///
+/// ```
+/// use axum_users_core::{EmailAddress, InMemoryUsers, NewUser, Timestamp, UserStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let users = InMemoryUsers::new();
+/// let email = EmailAddress::parse("Arthur@Camelot.bt")?;
+/// users.insert(NewUser::new(email.clone(), None, (), Timestamp::from_secs(0)), &|_| Vec::new()).await?;
+/// assert!(users.find_by_email(email.key()).await?.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct InMemoryUsers {
     tables: Arc<Mutex<Tables>>,

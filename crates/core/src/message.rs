@@ -3,6 +3,12 @@
 use std::fmt;
 
 /// What a mail is for.
+///
+/// ```
+/// use axum_users_core::MessageKind;
+///
+/// assert_eq!(MessageKind::ResetPassword.as_str(), "reset_password");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageKind {
@@ -28,6 +34,14 @@ impl MessageKind {
 /// A mail, ready to be kept in an outbox.
 ///
 /// `Debug` shows the kind alone: address and link are not for logs.
+///
+/// ```
+/// use axum_users_core::{Message, MessageKind};
+///
+/// let mail = Message::new(MessageKind::Other, "arthur@camelot.bt", "The round table", "There is a seat left.")
+///     .with_html("<p>There is a seat left.</p>");
+/// assert!(!mail.is_decoy() && mail.into_decoy().is_decoy());
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Message {

@@ -91,6 +91,12 @@ impl fmt::Debug for Password {
 }
 
 /// Why an input cannot be a password at all.
+///
+/// ```
+/// use axum_users_core::{Password, PasswordError};
+///
+/// assert_eq!(Password::parse(&"x".repeat(1025)).unwrap_err(), PasswordError::TooLong);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordError {

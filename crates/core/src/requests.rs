@@ -15,6 +15,15 @@ use crate::{
 };
 
 /// Names an address.
+///
+/// ```
+/// use axum_users_core::{EmailRequest, RequestBody};
+/// # use serde_json::{Value, json};
+/// # let object = |value: Value| value.as_object().unwrap().clone();
+///
+/// let body = EmailRequest::from_object(object(json!({"email": "arthur@camelot.bt"}))).unwrap();
+/// assert_eq!(body.email.as_str(), "arthur@camelot.bt");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct EmailRequest {
@@ -23,6 +32,14 @@ pub struct EmailRequest {
 }
 
 /// Redeems a mailed token.
+///
+/// ```
+/// use axum_users_core::{RequestBody, TokenRequest};
+/// # use serde_json::{Value, json};
+/// # let object = |value: Value| value.as_object().unwrap().clone();
+///
+/// assert_eq!(TokenRequest::from_object(object(json!({"token": "abc"}))).unwrap().token, "abc");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TokenRequest {
@@ -31,6 +48,15 @@ pub struct TokenRequest {
 }
 
 /// Redeems a mailed token for a new password.
+///
+/// ```
+/// use axum_users_core::{RequestBody, ResetPasswordRequest};
+/// # use serde_json::{Value, json};
+/// # let object = |value: Value| value.as_object().unwrap().clone();
+///
+/// let body = json!({"token": "abc", "password": "excalibur in the lake"});
+/// assert_eq!(ResetPasswordRequest::from_object(object(body)).unwrap().token, "abc");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ResetPasswordRequest {
@@ -41,6 +67,14 @@ pub struct ResetPasswordRequest {
 }
 
 /// Shows the present password.
+///
+/// ```
+/// use axum_users_core::{CurrentPasswordRequest, RequestBody};
+/// # use serde_json::Map;
+///
+/// let body = CurrentPasswordRequest::from_object(Map::new()).unwrap();
+/// assert!(body.current_password.is_none(), "whether that will do is for the manager to say");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CurrentPasswordRequest {
@@ -49,6 +83,15 @@ pub struct CurrentPasswordRequest {
 }
 
 /// Gives a session a name, or takes it away.
+///
+/// ```
+/// use axum_users_core::{RequestBody, SessionNameRequest};
+/// # use serde_json::{Value, json};
+/// # let object = |value: Value| value.as_object().unwrap().clone();
+///
+/// let body = SessionNameRequest::from_object(object(json!({"name": "  old laptop "}))).unwrap();
+/// assert_eq!(body.name.as_deref(), Some("old laptop"));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SessionNameRequest {
@@ -57,6 +100,15 @@ pub struct SessionNameRequest {
 }
 
 /// Asks for a personal access token.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::PersonalTokenRequest;
+///
+/// let mut backup = PersonalTokenRequest::new("nightly backup");
+/// backup.lifetime = Some(Duration::from_hours(24 * 30));
+/// backup.scopes = Some(vec!["orders:read".to_owned()]);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PersonalTokenRequest {

@@ -29,6 +29,15 @@ impl<U: User> From<U> for NoExtra {
 }
 
 /// Who is to be registered.
+///
+/// ```
+/// use axum_users_core::{EmailAddress, Password, Registration};
+///
+/// let email = EmailAddress::parse("arthur@camelot.bt")?;
+/// let registration = Registration::new(email, Password::parse("excalibur in the lake")?);
+/// # let _ = registration;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Registration {
@@ -48,6 +57,13 @@ impl Registration {
 /// What is to be changed of a user; `None` leaves a value as it is.
 ///
 /// The flags count only where a superuser asks.
+///
+/// ```
+/// use axum_users_core::UserPatch;
+///
+/// let mut patch = UserPatch::new();
+/// patch.is_active = Some(false); // the rest stays
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct UserPatch {
@@ -73,6 +89,29 @@ impl UserPatch {
 }
 
 /// A body that registers a user of store `S`: [`UserCreate`], or a struct of your own.
+///
+/// ```
+/// use axum_users_core::*;
+/// use serde::Deserialize;
+/// use utoipa::ToSchema;
+/// use validator::Validate;
+///
+/// /// An invitation is all that is sent; who is meant stands in it.
+/// #[derive(Deserialize, Validate, ToSchema)]
+/// struct Accept {
+///     invitation: String,
+///     password: String,
+/// }
+///
+/// impl CreateUser<InMemoryUsers> for Accept {
+///     fn split(self) -> (Registration, ()) {
+///         let email = EmailAddress::parse("arthur@camelot.bt"); // what the invitation says
+///         let password = Password::parse(&self.password);
+///         # let _ = &self.invitation;
+///         (Registration::new(email.expect("an address"), password.expect("looked at before")), ())
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot register users of `{S}`",
     note = "use `UserCreate<YourFields>`, where `YourFields` can be written to the store's columns"
@@ -83,6 +122,27 @@ pub trait CreateUser<S: UserStore>: RequestBody + ToSchema {
 }
 
 /// A body that changes a user of store `S`: [`UserUpdate`], [`AdminUpdate`], or a struct of your own.
+///
+/// ```
+/// use axum_users_core::*;
+/// use serde::Deserialize;
+/// use utoipa::ToSchema;
+/// use validator::Validate;
+///
+/// /// Staff switches users off and on here, and does nothing else.
+/// #[derive(Deserialize, Validate, ToSchema)]
+/// struct Switch {
+///     is_active: bool,
+/// }
+///
+/// impl UpdateUser<InMemoryUsers> for Switch {
+///     fn split(self) -> (UserPatch, ()) {
+///         let mut patch = UserPatch::new();
+///         patch.is_active = Some(self.is_active);
+///         (patch, ())
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot change users of `{S}`",
     note = "use `UserUpdate<YourFields>` or `AdminUpdate<YourFields>`, where `YourFields` can be written to the store's columns"
@@ -93,6 +153,26 @@ pub trait UpdateUser<S: UserStore>: RequestBody + ToSchema {
 }
 
 /// A body that shows a user of store `S`: [`UserRead`], or anything that a user converts into.
+///
+/// ```
+/// use axum_users_core::{InMemoryUsers, MemoryUser, ReadUser};
+/// use serde::Serialize;
+/// use utoipa::ToSchema;
+///
+/// #[derive(Serialize, ToSchema)]
+/// struct Shown {
+///     email: String,
+/// }
+///
+/// impl From<MemoryUser> for Shown {
+///     fn from(user: MemoryUser) -> Self {
+///         Self { email: user.email }
+///     }
+/// }
+///
+/// fn shows_users<R: ReadUser<InMemoryUsers>>() {}
+/// shows_users::<Shown>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot show users of `{S}`",
     label = "needs `Serialize`, `ToSchema` and a `From` for the user",
@@ -102,6 +182,15 @@ pub trait ReadUser<S: UserStore>: From<S::User> + Serialize + ToSchema + Send + 
 impl<S: UserStore, T: From<S::User> + Serialize + ToSchema + Send + 'static> ReadUser<S> for T {}
 
 /// The body that registers a user: `email`, `password`, and the fields of `X` at the same level.
+///
+/// ```
+/// use axum_users_core::{RequestBody, UserCreate};
+/// use serde_json::json;
+///
+/// let body = json!({"email": "arthur@camelot.bt", "password": "excalibur in the lake"});
+/// let body = UserCreate::<axum_users_core::NoExtra>::from_object(body.as_object().unwrap().clone()).unwrap();
+/// assert_eq!(body.email.as_str(), "arthur@camelot.bt");
+/// ```
 #[derive(Debug)]
 pub struct UserCreate<X = NoExtra> {
     /// The address.
@@ -132,6 +221,16 @@ impl<S: Accepts<X>, X: RequestBody + ToSchema> CreateUser<S> for UserCreate<X> {
 }
 
 /// The body with which users change themselves: `email`, `password`, `current_password`, and the fields of `X`.
+///
+/// ```
+/// use axum_users_core::{NoExtra, RequestBody, UserUpdate};
+/// use serde_json::json;
+///
+/// let body = json!({"email": "king@camelot.bt", "is_superuser": true});
+/// let body = UserUpdate::<NoExtra>::from_object(body.as_object().unwrap().clone()).unwrap();
+/// assert_eq!(body.patch.email.unwrap().as_str(), "king@camelot.bt");
+/// assert_eq!(body.patch.is_superuser, None, "not for users to say");
+/// ```
 #[derive(Debug)]
 pub struct UserUpdate<X = NoExtra> {
     /// The library's part.
@@ -164,6 +263,15 @@ impl<S: Accepts<X>, X: RequestBody + ToSchema> UpdateUser<S> for UserUpdate<X> {
 
 /// The body with which a superuser changes a user: `email`, `password`, the three flags, and the fields of `X`;
 /// `current_password` where superusers change their own.
+///
+/// ```
+/// use axum_users_core::{AdminUpdate, NoExtra, RequestBody};
+/// use serde_json::json;
+///
+/// let body = json!({"is_superuser": true});
+/// let body = AdminUpdate::<NoExtra>::from_object(body.as_object().unwrap().clone()).unwrap();
+/// assert_eq!(body.patch.is_superuser, Some(true));
+/// ```
 #[derive(Debug)]
 pub struct AdminUpdate<X = NoExtra> {
     /// The library's part.
@@ -197,6 +305,16 @@ impl<S: Accepts<X>, X: RequestBody + ToSchema> UpdateUser<S> for AdminUpdate<X> 
 }
 
 /// The body that shows a user: key, address, the three flags, and the fields of `X` at the same level.
+///
+/// ```
+/// use axum_users_core::{MemoryUser, NoExtra, UserRead};
+/// use serde_json::json;
+/// use uuid::Uuid;
+///
+/// fn shown(user: MemoryUser) -> serde_json::Value {
+///     json!(UserRead::<Uuid, NoExtra>::from(user)) // id, email and the three flags; never the hash
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize)]
 pub struct UserRead<Id, X = NoExtra> {
     /// The key.
@@ -224,6 +342,49 @@ impl<U: User, X: From<U>> From<U> for UserRead<U::Id, X> {
             is_verified: user.is_verified(),
             own: user.into(),
         }
+    }
+}
+
+/// The body that shows a user to superusers: as [`UserRead`], with a schema of its own in the document, for an application
+/// whose superusers see more than users do.
+///
+/// ```
+/// use axum_users_core::{AdminRead, InMemoryUsers, MemoryUser, NoExtra, UserApi, UserCreate, UserRead, UserUpdate, AdminUpdate};
+/// use serde::Serialize;
+/// use utoipa::ToSchema;
+/// # use uuid::Uuid;
+///
+/// /// What superusers see beside the library's fields.
+/// #[derive(Serialize, ToSchema)]
+/// struct ForStaff {
+///     has_password: bool,
+/// }
+///
+/// impl From<MemoryUser> for ForStaff {
+///     fn from(user: MemoryUser) -> Self {
+///         Self { has_password: user.hashed_password.is_some() }
+///     }
+/// }
+///
+/// struct Api;
+///
+/// impl UserApi for Api {
+///     type AdminRead = AdminRead<Uuid, ForStaff>;
+///     type Read = UserRead<Uuid>;
+///     # type Store = InMemoryUsers;
+///     # type Hooks = ();
+///     # type Create = UserCreate;
+///     # type Update = UserUpdate;
+///     # type AdminUpdate = AdminUpdate;
+/// }
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct AdminRead<Id, X = NoExtra>(pub UserRead<Id, X>);
+
+impl<U: User, X: From<U>> From<U> for AdminRead<U::Id, X> {
+    fn from(user: U) -> Self {
+        Self(user.into())
     }
 }
 
@@ -393,6 +554,12 @@ impl<Id: UserId, X: ToSchema> PartialSchema for UserRead<Id, X> {
     }
 }
 
+impl<Id: UserId, X: ToSchema> PartialSchema for AdminRead<Id, X> {
+    fn schema() -> RefOr<Schema> {
+        UserRead::<Id, X>::schema()
+    }
+}
+
 macro_rules! named_schema {
     ($name:literal, $body:ty, $($bound:tt)+) => {
         impl<$($bound)+> ToSchema for $body {
@@ -410,3 +577,4 @@ named_schema!("UserCreate", UserCreate<X>, X: ToSchema);
 named_schema!("UserUpdate", UserUpdate<X>, X: ToSchema);
 named_schema!("AdminUpdate", AdminUpdate<X>, X: ToSchema);
 named_schema!("UserRead", UserRead<Id, X>, Id: UserId, X: ToSchema);
+named_schema!("AdminRead", AdminRead<Id, X>, Id: UserId, X: ToSchema);

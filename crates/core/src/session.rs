@@ -7,6 +7,14 @@ use crate::{Epoch, Stored, Timestamp};
 /// What a strategy read from a token: whom it speaks for, and under which conditions.
 ///
 /// A claim is not a user yet: [`UserStore::resolve`](crate::UserStore::resolve) looks whether it still holds.
+///
+/// ```
+/// use axum_users_core::{Claim, OpaqueClaim, TokenDigest};
+/// use uuid::Uuid;
+///
+/// let claim: Claim<Uuid> = Claim::Digest(OpaqueClaim::new(TokenDigest::of("a token"), "token"));
+/// assert!(matches!(claim, Claim::Digest(_)));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Claim<Id> {
@@ -24,6 +32,14 @@ pub enum Claim<Id> {
 }
 
 /// What a self-contained token says about itself, or what is kept of a token outside of the store of users.
+///
+/// ```
+/// use axum_users_core::{Claim, Epoch, Session, Subject};
+///
+/// let session = Session::new("jwt", "the jti", Epoch(0));
+/// let claim = Claim::Subject(Subject::new(7_i64, session));
+/// # let _ = claim;
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Subject<Id> {
@@ -41,6 +57,13 @@ impl<Id> Subject<Id> {
 }
 
 /// An opaque token as it was presented.
+///
+/// ```
+/// use axum_users_core::{OpaqueClaim, TokenDigest};
+///
+/// let claim = OpaqueClaim::new(TokenDigest::of("a token"), "token");
+/// assert_eq!(claim.backend, "token");
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct OpaqueClaim {
@@ -61,6 +84,14 @@ impl OpaqueClaim {
 }
 
 /// The SHA-256 of an opaque token: what is stored in its place.
+///
+/// ```
+/// use axum_users_core::TokenDigest;
+///
+/// let digest = TokenDigest::of("a token");
+/// assert_eq!(digest.as_bytes().len(), 32);
+/// assert_ne!(digest, TokenDigest::of("another token"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest([u8; 32]);
 
@@ -84,6 +115,14 @@ impl fmt::Debug for TokenDigest {
 }
 
 /// An opaque token about to be stored.
+///
+/// ```
+/// use axum_users_core::{LimitPolicy, NewToken, Epoch, Timestamp, TokenDigest, TokenLimit};
+///
+/// let now = Timestamp::from_secs(1_767_225_600);
+/// let mut token = NewToken::new(7_i64, "token", TokenDigest::of("a token"), Epoch(0), now);
+/// token.limit = Some(TokenLimit { most: 5, policy: LimitPolicy::EndOldest });
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewToken<Id> {
@@ -131,6 +170,13 @@ impl<Id> NewToken<Id> {
 }
 
 /// How many tokens of one backend a user may have at once. Expired ones do not count.
+///
+/// ```
+/// use axum_users_core::{LimitPolicy, TokenLimit};
+///
+/// let limit = TokenLimit { most: 5, policy: LimitPolicy::Refuse };
+/// assert_eq!(limit.most, 5);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenLimit {
     /// How many at most.
@@ -140,6 +186,19 @@ pub struct TokenLimit {
 }
 
 /// What happens when a user who has as many tokens as may be wants another one.
+///
+/// ```
+/// use axum_users_core::LimitPolicy;
+///
+/// fn in_words(policy: LimitPolicy) -> &'static str {
+///     match policy {
+///         LimitPolicy::Refuse => "log out elsewhere first",
+///         LimitPolicy::EndOldest => "you were logged out where you have been longest",
+///         _ => "see the documentation",
+///     }
+/// }
+/// # assert_eq!(in_words(LimitPolicy::Refuse), "log out elsewhere first");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LimitPolicy {
@@ -151,6 +210,15 @@ pub enum LimitPolicy {
 }
 
 /// That a token was used: what is written about it, off the path of the request.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::{Timestamp, TokenDigest, TokenUse};
+///
+/// let now = Timestamp::from_secs(1_767_225_600);
+/// let noted = TokenUse::new(TokenDigest::of("a token"), now).renewed_until(now.plus(Duration::from_hours(1)));
+/// assert_eq!(noted.expires_at, Some(Timestamp::from_secs(1_767_229_200)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenUse {
@@ -181,6 +249,13 @@ impl TokenUse {
 }
 
 /// A token as its owner sees it in a list. Neither the token nor its digest is part of it.
+///
+/// ```
+/// use axum_users_core::{Timestamp, TokenRecord};
+///
+/// let record = TokenRecord::new("7", "token", Timestamp::from_secs(1_767_225_600));
+/// assert_eq!((record.name, record.last_seen_at), (None, None));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenRecord {
@@ -219,6 +294,18 @@ impl TokenRecord {
 }
 
 /// A personal access token about to be stored.
+///
+/// ```
+/// use axum_users_core::{NewPersonalToken, PersonalTokenStore, StoreError, TokenStored};
+///
+/// async fn keep<S: PersonalTokenStore>(
+///     store: &S,
+///     mut token: NewPersonalToken<axum_users_core::IdOf<S>>,
+/// ) -> Result<TokenStored, StoreError> {
+///     token.most = 20;
+///     store.insert_personal_token(token).await
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewPersonalToken<Id> {
@@ -264,6 +351,13 @@ impl<Id> NewPersonalToken<Id> {
 }
 
 /// A personal access token as its owner sees it in a list. Neither the token nor its digest is part of it.
+///
+/// ```
+/// use axum_users_core::{PersonalTokenRecord, Timestamp};
+///
+/// let record = PersonalTokenRecord::new("7", "nightly backup", Timestamp::from_secs(1_767_225_600));
+/// assert_eq!(record.scopes, None, "all that its user may do");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PersonalTokenRecord {
@@ -296,6 +390,17 @@ impl PersonalTokenRecord {
 }
 
 /// Which sessions end with a change.
+///
+/// ```
+/// use axum_users_core::{EndSessions, Failure, RevocationReason, UserApi, IdFor, UserManager};
+///
+/// async fn sign_out_everywhere<A: UserApi>(manager: &UserManager<A>, id: &IdFor<A>) {
+///     let context = manager.context();
+///     let ended = manager.end_sessions(id, EndSessions::All, RevocationReason::ByAdmin, &context).await;
+///     # let _ = ended;
+/// }
+/// # let _: Option<Failure> = None;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum EndSessions {
@@ -311,6 +416,15 @@ pub enum EndSessions {
 }
 
 /// What somebody is signed in by.
+///
+/// ```
+/// use axum_users_core::{Session, SessionKind};
+///
+/// fn is_a_person(session: &Session) -> bool {
+///     session.kind == SessionKind::Login
+/// }
+/// # assert!(is_a_person(&Session::new("jwt", "1", axum_users_core::Epoch(0))));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SessionKind {
@@ -322,6 +436,15 @@ pub enum SessionKind {
 }
 
 /// The session by which somebody is signed in.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::{Epoch, Session, Timestamp};
+///
+/// let now = Timestamp::from_secs(1_767_225_600);
+/// let session = Session::new("token", "7", Epoch(0)).since(now).until(now.plus(Duration::from_hours(1)));
+/// assert!(!session.is_over(now) && session.is_over(now.plus(Duration::from_hours(1))));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Session {
@@ -382,6 +505,14 @@ impl Session {
 }
 
 /// A user together with the session by which they are signed in.
+///
+/// ```
+/// use axum_users_core::{SignedIn, User};
+///
+/// fn may_refund<U: User>(signed_in: &SignedIn<U>) -> bool {
+///     signed_in.user.is_superuser() && signed_in.session.backend == "cookie"
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SignedIn<U> {

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, future::Future, time::Duration};
 
 use crate::{
-    EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
+    Denied, EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
     normalize_email,
     session::{
         Claim, EndSessions, NewPersonalToken, NewToken, PersonalTokenRecord, SignedIn, TokenDigest,
@@ -17,6 +17,14 @@ pub type IdOf<S> = <<S as UserStore>::User as User>::Id;
 /// A store could not do what was asked.
 ///
 /// "Not found" is no error: look-ups answer `Ok(None)`.
+///
+/// ```
+/// use axum_users_core::StoreError;
+///
+/// let down = StoreError::unavailable("connection refused"); // 503: asked again, it may be up
+/// let broken = StoreError::fault("a column is missing"); // 500
+/// assert!(matches!((down, broken), (StoreError::Unavailable(_), StoreError::Fault(_))));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -41,6 +49,15 @@ impl StoreError {
 }
 
 /// Something the application wired wrongly, found when it starts; the text says what to do.
+///
+/// ```
+/// use axum_users_core::SetupError;
+///
+/// fn start(url: Option<&str>) -> Result<&str, SetupError> {
+///     url.ok_or_else(|| SetupError::Invalid("set DATABASE_URL".to_owned()))
+/// }
+/// assert_eq!(start(None).unwrap_err().to_string(), "set DATABASE_URL");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
@@ -53,6 +70,13 @@ pub enum SetupError {
 }
 
 /// What the database refused in a column that belongs to the application.
+///
+/// ```
+/// use axum_users_core::{OwnConflict, OwnRule};
+///
+/// let taken = OwnConflict::new(OwnRule::Unique, Some("nickname".to_owned())); // 409, and names the column
+/// assert_eq!(taken.rule, OwnRule::Unique);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OwnConflict {
@@ -70,6 +94,18 @@ impl OwnConflict {
 }
 
 /// A rule of the database that a value of the application's own columns broke.
+///
+/// ```
+/// use axum_users_core::OwnRule;
+///
+/// fn status(rule: OwnRule) -> u16 {
+///     match rule {
+///         OwnRule::Unique => 409,
+///         _ => 422,
+///     }
+/// }
+/// # assert_eq!(status(OwnRule::Invalid), 422);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnRule {
@@ -80,6 +116,15 @@ pub enum OwnRule {
 }
 
 /// A user about to be stored.
+///
+/// ```
+/// use axum_users_core::{EmailAddress, NewUser, Timestamp};
+///
+/// let email = EmailAddress::parse("arthur@camelot.bt")?;
+/// let mut imported = NewUser::new(email, None, (), Timestamp::from_secs(1_767_225_600));
+/// imported.is_verified = true; // the old system has asked
+/// # Ok::<_, axum_users_core::EmailError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewUser<C> {
@@ -115,6 +160,20 @@ impl<C> NewUser<C> {
 }
 
 /// How an insertion ended.
+///
+/// ```
+/// use axum_users_core::{Inserted, MemoryUser};
+///
+/// fn in_words(inserted: &Inserted<MemoryUser>) -> String {
+///     match inserted {
+///         Inserted::Created(user) => format!("user {}", user.id),
+///         Inserted::EmailTaken => "the address is taken".to_owned(),
+///         Inserted::OwnConflict(conflict) => format!("{:?}", conflict.column),
+///         _ => "refused".to_owned(),
+///     }
+/// }
+/// # assert_eq!(in_words(&Inserted::EmailTaken), "the address is taken");
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Inserted<U> {
@@ -124,9 +183,22 @@ pub enum Inserted<U> {
     EmailTaken,
     /// The database refused a value of an own column.
     OwnConflict(OwnConflict),
+    /// What is written with the user was refused by the application.
+    Denied(Denied),
 }
 
 /// Old values that must still hold for a change to be applied; `None` expects nothing. `Debug` shows no address.
+///
+/// ```
+/// use axum_users_core::{Expected, MemoryUser, Stored};
+///
+/// /// Whether nobody changed the password since `user` was read.
+/// fn is_unchanged(user: &MemoryUser, now: &Stored<MemoryUser>) -> bool {
+///     let mut expected = Expected::new();
+///     expected.password_of(user);
+///     expected.holds_for(now)
+/// }
+/// ```
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Expected {
@@ -193,6 +265,15 @@ impl fmt::Debug for Expected {
 }
 
 /// One atomic change of one user.
+///
+/// ```
+/// use axum_users_core::{Change, EndSessions, Timestamp};
+///
+/// let mut change = Change::<()>::new(Timestamp::from_secs(1_767_225_600));
+/// change.expect.is_active = Some(true);
+/// change.set.is_active = Some(false);
+/// change.end_sessions = EndSessions::Everything;
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Change<C> {
@@ -225,6 +306,17 @@ impl<C: Default> Change<C> {
 }
 
 /// How a change ended.
+///
+/// ```
+/// use axum_users_core::{Applied, Change, IdOf, StoreError, UserStore};
+///
+/// async fn change<S: UserStore>(store: &S, id: &IdOf<S>, change: Change<S::Columns>) -> Result<bool, StoreError> {
+///     match store.update(id, change).await? {
+///         Applied::Applied(_) => Ok(true),
+///         _ => Ok(false), // stale, taken, missing: nothing was changed
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Applied<U> {
@@ -241,6 +333,18 @@ pub enum Applied<U> {
 }
 
 /// How a removal ended.
+///
+/// ```
+/// use axum_users_core::{IdOf, Removed, StoreError, UserStore};
+///
+/// async fn remove<S: UserStore>(store: &S, id: &IdOf<S>) -> Result<&'static str, StoreError> {
+///     Ok(match store.delete(id).await? {
+///         Removed::Removed => "gone",
+///         Removed::InUse => "rows of the application refer to the user",
+///         _ => "nobody there",
+///     })
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Removed {
@@ -259,6 +363,14 @@ pub type Compose<'a, U> = &'a (dyn Fn(&U) -> Vec<Message> + Send + Sync);
 ///
 /// Every method is one atomic command: it happens wholly or not at all, and concurrent commands behave as if they ran
 /// one after the other. `store_contract` of `axum-users-testing` checks an implementation.
+///
+/// ```
+/// use axum_users_core::{EmailAddress, StoreError, UserStore};
+///
+/// async fn exists(store: &impl UserStore, email: &EmailAddress) -> Result<bool, StoreError> {
+///     Ok(store.find_by_email(email.key()).await?.is_some())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store of users",
     note = "use `SeaOrmUsers<your_entity::Entity>`, `InMemoryUsers`, or implement `UserStore`"
@@ -363,6 +475,15 @@ pub trait UserStore: Clone + Send + Sync + 'static {
 }
 
 /// A store that can turn `X` into values for its own columns.
+///
+/// ```
+/// use axum_users_core::{Accepts, InMemoryUsers, NoExtra};
+///
+/// fn columns_of<S: Accepts<X>, X>(body: X) -> S::Columns {
+///     S::columns(body)
+/// }
+/// columns_of::<InMemoryUsers, _>(NoExtra {});
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{X}` cannot be written to the columns of this store",
     label = "no way from `{X}` to the store's own columns",
@@ -374,6 +495,17 @@ pub trait Accepts<X>: UserStore {
 }
 
 /// How an attempt to store a token ended.
+///
+/// ```
+/// use axum_users_core::{IdOf, NewToken, SessionStore, StoreError, TokenStored};
+///
+/// async fn keep<S: SessionStore>(store: &S, token: NewToken<IdOf<S>>) -> Result<bool, StoreError> {
+///     match store.insert_token(token).await? {
+///         TokenStored::Stored { .. } => Ok(true),
+///         _ => Ok(false), // no such user, or as many tokens as may be
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenStored {
@@ -393,6 +525,16 @@ pub enum TokenStored {
 }
 
 /// How many rows a purge removed.
+///
+/// ```
+/// use axum_users_core::{Clock, Purged, SessionStore, StoreError, SystemClock};
+///
+/// async fn clean(store: &impl SessionStore) -> Result<(), StoreError> {
+///     let purged: Purged = store.purge(SystemClock.now(), 1000).await?;
+///     println!("{} expired tokens, {} other rows", purged.tokens, purged.others);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Purged {
@@ -417,6 +559,14 @@ impl Purged {
 /// A store that keeps sessions: opaque tokens, session epochs, and the ids of JWTs that were logged out.
 ///
 /// An implementation also answers every [`Claim`] in [`UserStore::resolve`].
+///
+/// ```
+/// use axum_users_core::{Clock, IdOf, SessionStore, StoreError, SystemClock};
+///
+/// async fn devices<S: SessionStore>(store: &S, id: &IdOf<S>) -> Result<usize, StoreError> {
+///     Ok(store.list_tokens(id, "token", SystemClock.now(), 100).await?.len())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` keeps no sessions",
     label = "this store does not implement `SessionStore`",
@@ -480,6 +630,15 @@ pub trait SessionStore: UserStore {
 ///
 /// An implementation also answers [`Claim::Personal`] in [`UserStore::resolve`], and removes the tokens of a user with the
 /// user and by [`EndSessions::Everything`](crate::EndSessions::Everything).
+///
+/// ```
+/// use axum_users_core::{Clock, IdOf, PersonalTokenStore, StoreError, SystemClock};
+///
+/// async fn names<S: PersonalTokenStore>(store: &S, id: &IdOf<S>) -> Result<Vec<String>, StoreError> {
+///     let tokens = store.list_personal_tokens(id, SystemClock.now()).await?;
+///     Ok(tokens.into_iter().map(|token| token.name).collect())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` keeps no personal access tokens",
     label = "this store does not implement `PersonalTokenStore`"
@@ -512,6 +671,13 @@ pub trait PersonalTokenStore: UserStore {
 }
 
 /// Which users a list shows.
+///
+/// ```
+/// use axum_users_core::UserQuery;
+///
+/// let mut query = UserQuery::new(20);
+/// query.email_prefix = Some("arthur".to_owned());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserQuery {
@@ -538,6 +704,15 @@ impl UserQuery {
 }
 
 /// A store that can list its users.
+///
+/// ```
+/// use axum_users_core::{ListUsers, StoreError, User, UserQuery};
+///
+/// async fn first_addresses(store: &impl ListUsers) -> Result<Vec<String>, StoreError> {
+///     let users = store.list(&UserQuery::new(10)).await?;
+///     Ok(users.iter().map(|user| user.email().to_owned()).collect())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot list its users",
     label = "`user_list_router` needs a store that implements `ListUsers`"
@@ -548,6 +723,14 @@ pub trait ListUsers: UserStore {
 }
 
 /// A message that a worker has taken from an outbox for a while.
+///
+/// ```
+/// use axum_users_core::{Leased, Message, MessageKind};
+///
+/// let mail = Message::new(MessageKind::Other, "arthur@camelot.bt", "Hello", "Hello");
+/// let leased = Leased::new(7, 1, mail);
+/// assert_eq!((leased.id, leased.attempts), (7, 1));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Leased {
@@ -574,6 +757,21 @@ impl Leased {
 ///
 /// A message is leased before it is sent, so that a killed worker loses none and may send one twice. Address and link are
 /// erased once it is sent or given up.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::{Clock, Outbox, StoreError, SystemClock};
+///
+/// /// What a worker does, without the sending.
+/// async fn drain(outbox: &impl Outbox) -> Result<(), StoreError> {
+///     let now = SystemClock.now();
+///     for leased in outbox.lease(10, now, Duration::from_mins(5)).await? {
+///         println!("{} to somebody", leased.message.kind.as_str());
+///         outbox.sent(leased.id, now).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no outbox",
     note = "send mails from memory instead, which loses those that wait when the process ends"

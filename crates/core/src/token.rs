@@ -19,6 +19,18 @@ const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
 /// What a token of a mail is good for. A token of one purpose is refused for every other (RFC 8725, section 3.12): each
 /// has its own secret, `aud` and `typ`.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::{OneTimeTokens, Secret, Secrets, TokenPurpose};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let secrets = Secrets::from_root(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"), "users")?;
+/// let tokens = OneTimeTokens::new(&secrets)?.lifetime(TokenPurpose::Reset, Duration::from_mins(20))?;
+/// # let _ = tokens;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenPurpose {
@@ -45,6 +57,13 @@ impl TokenPurpose {
 }
 
 /// What a token is bound to: it is worth something only as long as all of this is as it was.
+///
+/// ```
+/// use axum_users_core::TokenFacts;
+///
+/// let facts = TokenFacts { subject: "7", email: "arthur@camelot.bt", password_hash: None, verified: false };
+/// assert!(!format!("{facts:?}").contains("arthur"), "nothing of it gets into a log");
+/// ```
 #[derive(Clone, Copy)]
 pub struct TokenFacts<'a> {
     /// The id of the user, as text.
@@ -66,6 +85,20 @@ impl fmt::Debug for TokenFacts<'_> {
 }
 
 /// A token to put into a mail. `Debug` shows nothing, there is no `Display`, and the memory is wiped.
+///
+/// ```
+/// use axum_users_core::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let secrets = Secrets::from_root(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"), "users")?;
+/// # let (tokens, now) = (OneTimeTokens::new(&secrets)?, Timestamp::from_secs(1_767_225_600));
+/// let facts = TokenFacts { subject: "7", email: "arthur@camelot.bt", password_hash: None, verified: false };
+/// let token = tokens.issue(TokenPurpose::Verify, &facts, now, &SystemRandom)?;
+/// let link = format!("https://app.example.com/verify#token={}", token.as_str());
+/// # assert!(link.len() > 50);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct MailToken(Zeroizing<String>);
 
@@ -257,6 +290,23 @@ impl Purpose {
 }
 
 /// A token that is ours and in time; whether it is still good, [`matches`](Self::matches) says.
+///
+/// ```
+/// use axum_users_core::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let secrets = Secrets::from_root(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"), "users")?;
+/// # let (tokens, now) = (OneTimeTokens::new(&secrets)?, Timestamp::from_secs(1_767_225_600));
+/// let facts = TokenFacts { subject: "7", email: "arthur@camelot.bt", password_hash: None, verified: false };
+/// let token = tokens.issue(TokenPurpose::Verify, &facts, now, &SystemRandom)?;
+///
+/// let read = tokens.read(TokenPurpose::Verify, token.as_str(), now).expect("it is ours");
+/// assert_eq!(read.subject(), "7");
+/// let moved = TokenFacts { email: "king@camelot.bt", ..facts };
+/// assert!(!read.matches(&moved), "it was for the earlier address");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ReadToken {
     purpose: TokenPurpose,
@@ -280,11 +330,26 @@ impl ReadToken {
 }
 
 /// A lifetime of less than a second or more than 24 hours.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::{TokenLifetimeError, UserApi, UserManager};
+///
+/// fn week<A: UserApi>(manager: UserManager<A>) -> Result<UserManager<A>, TokenLifetimeError> {
+///     manager.verify_lifetime(Duration::from_hours(24 * 7)) // refused: at most 24 hours
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("tokens of mails live from one second to 24 hours")]
 pub struct TokenLifetimeError;
 
 /// Why a token could not be made.
+///
+/// ```
+/// use axum_users_core::{IssueError, RandomError};
+///
+/// assert!(matches!(IssueError::from(RandomError), IssueError::Random(_)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssueError {

@@ -18,6 +18,13 @@ use crate::{EmailAddress, PasswordHash};
 /// The key of a user.
 ///
 /// Implemented for [`Uuid`], `i32` and `i64`; an application may implement it for a type of its own.
+///
+/// ```
+/// use axum_users_core::UserId;
+///
+/// assert_eq!(i64::parse("7"), Some(7));
+/// assert_eq!(i64::parse("007"), None, "one text for each id");
+/// ```
 pub trait UserId: Clone + Eq + Hash + Debug + Display + Serialize + Send + Sync + 'static {
     /// Reads the id from a path segment or from the `sub` of a token; `None` where the text is not an id.
     fn parse(text: &str) -> Option<Self>;
@@ -58,6 +65,15 @@ integer_id!(i32, i64);
 /// The six things the library needs to know about a user.
 ///
 /// With SeaORM, `user_entity!` implements this for the model of your entity.
+///
+/// ```
+/// use axum_users_core::User;
+///
+/// fn greeting(user: &impl User) -> String {
+///     let hint = if user.is_verified() { "" } else { ", please confirm your address" };
+///     format!("Hello {}{hint}", user.email())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a user",
     label = "this type does not implement `User`",
@@ -84,6 +100,12 @@ pub trait User: Clone + Send + Sync + 'static {
 /// How often all sessions of a user have been ended; a token of an earlier epoch is dead.
 ///
 /// A user starts at epoch 0, for which no row is needed.
+///
+/// ```
+/// use axum_users_core::Epoch;
+///
+/// assert!(Epoch(1) > Epoch::default(), "a token of an earlier epoch is over");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub i64);
 
@@ -91,6 +113,13 @@ pub struct Epoch(pub i64);
 ///
 /// The two belong together: a token issued for a password that was right at this epoch dies with it, even if the
 /// password is changed between the check and the issue.
+///
+/// ```
+/// use axum_users_core::{Epoch, Stored};
+///
+/// let stored = Stored::new("arthur").at_epoch(Epoch(2));
+/// assert_eq!((stored.len(), stored.epoch), (6, Epoch(2)));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stored<U> {
@@ -126,6 +155,14 @@ impl<U> Deref for Stored<U> {
 }
 
 /// New values for the columns that the library writes; `None` leaves a column as it is.
+///
+/// ```
+/// use axum_users_core::UserChanges;
+///
+/// let mut changes = UserChanges::new();
+/// assert!(changes.is_empty());
+/// changes.is_verified = Some(true);
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct UserChanges {

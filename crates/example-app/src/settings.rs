@@ -159,4 +159,41 @@ mod tests {
     fn the_command_line_is_well_formed() {
         Settings::command().debug_assert();
     }
+
+    /// The rows of the application on the page of settings: variable and default.
+    fn documented() -> Vec<(&'static str, &'static str)> {
+        let page = include_str!("../../../docs/settings.md");
+        let (_, section) = page.split_once("## The example application\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"))
+            .filter_map(|row| {
+                let (name, rest) = row.split_once("` | ")?;
+                Some((name, rest.split(" | ").next()?))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_variable_is_on_the_page_of_settings_with_its_default() {
+        let documented = documented();
+        let command = Settings::command();
+        let mut variables = Vec::new();
+        for argument in command.get_arguments() {
+            let Some(name) = argument.get_env().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            variables.push(name);
+            let row = documented.iter().find(|(known, _)| *known == name);
+            let (_, on_page) = row.unwrap_or_else(|| panic!("{name} is not in docs/settings.md"));
+            for default in argument.get_default_values() {
+                let default = default.to_str().unwrap();
+                assert!(on_page.contains(default), "{name} is {default:?} by default");
+            }
+        }
+        for (name, _) in documented {
+            assert!(variables.contains(&name), "there is no {name}");
+        }
+    }
 }

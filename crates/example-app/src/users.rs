@@ -7,10 +7,11 @@ use axum_users::{
     UserUpdate,
     guard::ScopeNames,
     mail::{Links, MailHooks, Templates, Wake},
+    null_clears,
     redis::{RedisSessions, RedisStrategy},
 };
 use sea_orm::{DatabaseConnection, DeriveIntoActiveModel};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
@@ -50,14 +51,10 @@ pub(crate) struct Profile {
 #[sea_orm(active_model = "account::ActiveModel")]
 pub(crate) struct ProfilePatch {
     /// What the user wants to be called; `null` for nothing.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "null_clears")]
     #[validate(length(min = 1, max = 200, message = "A name has 1 to 200 characters"))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Arthur Pendragon")]
     full_name: Option<Option<String>>,
-}
-
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
 }
 
 impl From<account::Model> for Profile {
@@ -96,7 +93,7 @@ pub(crate) fn users(
     if let Some(threads) = settings.hash_threads {
         manager = manager.with_hasher(PasswordHasher::new(&HasherSettings::new().threads(threads))?);
     }
-    let mut users = AxumUsers::new(manager, backends)?;
+    let mut users = AxumUsers::new(manager, backends)?.public_url(public_url)?;
     for proxy in settings.trusted_proxies.iter().filter(|proxy| !proxy.is_empty()) {
         users = users.trust_proxy(proxy)?;
     }

@@ -12,6 +12,19 @@ use crate::{Links, MemoryQueue, Templates, Wake, composer::Composer};
 ///
 /// They write mails; a [`MailWorker`](crate::MailWorker) sends them. They serve every type of user, and go beside the
 /// application's own hooks in a tuple: `type Hooks = (MailHooks, MyHooks)`. Clones share everything.
+///
+/// ```
+/// use axum_users_core::InMemoryUsers;
+/// use axum_users_mail::{Links, MailHooks, Templates};
+///
+/// let hooks = MailHooks::outbox(
+///     &InMemoryUsers::new(), // any store with an outbox
+///     &Links::new("https://app.example.com"),
+///     &Templates::new("Camelot"),
+/// )?;
+/// # let _ = hooks;
+/// # Ok::<_, axum_users_core::SetupError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct MailHooks {
     composer: Arc<Composer>,

@@ -10,6 +10,16 @@ use std::{
 use axum_users_core::{Leased, Message, Outbox, StoreError, Timestamp};
 
 /// A place where mails wait, as the worker sees it: every [`Outbox`] is one, and [`MemoryQueue`].
+///
+/// ```
+/// use axum_users_core::SystemClock;
+/// use axum_users_mail::{MailQueue, MailTransport, MailWorker};
+///
+/// /// Sends what any queue has: a store with an outbox, or one in memory.
+/// async fn send_all(queue: impl MailQueue, transport: impl MailTransport) {
+///     MailWorker::new(queue, transport, SystemClock).run(std::future::pending()).await;
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "no mails wait in `{Self}`",
     note = "a worker empties a store that implements `Outbox`, or the `MemoryQueue` of `MailHooks::from_memory`"
@@ -79,6 +89,16 @@ impl<O: Outbox> MailQueue for O {
 ///
 /// **What waits here is lost when the process ends.** The queue is bounded (1000 mails): what comes while it is full is
 /// dropped and logged, since a request must not wait for a mail server.
+///
+/// ```
+/// use axum_users_mail::{Links, MailHooks, Templates};
+///
+/// let links = Links::new("https://app.example.com");
+/// let (hooks, queue) = MailHooks::from_memory(&links, &Templates::new("Camelot"))?;
+/// assert!(queue.is_empty()); // the worker gets the queue, the manager the hooks
+/// # let _ = hooks;
+/// # Ok::<_, axum_users_core::SetupError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct MemoryQueue(Arc<Mutex<Waiting>>);
 

@@ -21,6 +21,15 @@ const WRITTEN: [MessageKind; 2] = [MessageKind::Verify, MessageKind::ResetPasswo
 /// | `minutes` | how long the link works, in minutes |
 /// | `hours` | how long the link works, in whole hours, rounded down |
 ///
+/// ```
+/// use axum_users_core::MessageKind;
+/// use axum_users_mail::{MailTemplate, Templates};
+///
+/// let german = MailTemplate::new("Ihr Passwort", "Hier geht es weiter: {{ link }}\n");
+/// let templates = Templates::new("Camelot").for_locale("de", MessageKind::ResetPassword, german);
+/// # let _ = templates;
+/// ```
+///
 /// # Security
 /// In the HTML part every value is escaped. Do not mark one as `safe`.
 #[derive(Debug, Clone)]

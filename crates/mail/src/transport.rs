@@ -43,6 +43,14 @@ impl<T: MailTransport> MailTransport for Arc<T> {
 
 /// Why a mail was not sent.
 ///
+/// ```
+/// use axum_users_mail::MailError;
+///
+/// let full = MailError::temporary("mailbox full").with_status(452);
+/// assert!(!full.is_permanent(), "tried again later");
+/// assert_eq!(full.status(), Some(452));
+/// ```
+///
 /// # Security
 /// Built from a fixed word and a number alone, so that it can be logged: what a server answers may quote the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,16 @@ use tokio::sync::Notify;
 /// Tells a worker of the same process that there is a mail, so that it need not wait for its next look.
 ///
 /// Clones wake the same worker. A nudge that is lost costs no mail: the worker looks by itself too.
+///
+/// ```
+/// use axum_users_core::{InMemoryUsers, SystemClock};
+/// use axum_users_mail::{MailHooks, MailTransport, MailWorker};
+///
+/// async fn run(hooks: &MailHooks, store: InMemoryUsers, transport: impl MailTransport) {
+///     let worker = MailWorker::new(store, transport, SystemClock).woken_by(&hooks.wake_handle());
+///     worker.run(std::future::pending()).await;
+/// }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Wake(Arc<Notify>);
 

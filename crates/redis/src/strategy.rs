@@ -29,6 +29,18 @@ const MOST_LISTED: &str = "200";
 /// The clock of the application says when a token is over; Redis drops it a day later. One that Redis loses is a login lost,
 /// no more.
 ///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_auth::{Backend, transport::BearerTransport};
+/// use axum_users_core::{SetupError, UserApi};
+/// use axum_users_redis::{RedisSessions, RedisStrategy};
+///
+/// fn backend<A: UserApi>(url: &str) -> Result<Backend<A>, SetupError> {
+///     let redis = RedisSessions::from_url(url)?;
+///     Ok(Backend::new("redis", BearerTransport::new(), RedisStrategy::new(&redis, Duration::from_hours(24))))
+/// }
+/// ```
+///
 /// # Security
 /// Only the SHA-256 of a token is stored (ASVS 5.0, 6.5.2): who reads Redis can sign in as nobody. Who writes to it can.
 #[derive(Debug, Clone)]

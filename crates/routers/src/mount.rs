@@ -6,7 +6,7 @@ use axum_users_auth::{
     guard::Guard,
     json::{JsonObject, no_store},
     openapi::{ErrorDoc, Route},
-    refusal::{FieldError, Segment, Source, restyle},
+    refusal::{FieldError, Source, restyle},
 };
 use axum_users_core::{RequestBody, UserApi, UserOf};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,16 +18,8 @@ const CROSS_ORIGIN: ErrorDoc = ErrorDoc::coded(
 );
 
 /// Reads a body, or refuses it with an error for each field.
-pub(crate) fn read<T: RequestBody>(JsonObject(object): JsonObject) -> Result<T, Refusal> {
-    T::from_object(object).map_err(|errors| Refusal::invalid(errors.into_iter().map(field_error).collect()))
-}
-
-pub(crate) fn field_error(error: axum_users_core::FieldError) -> FieldError {
-    let path = error.path.into_iter().map(|key| match key.parse() {
-        Ok(index) => Segment::Index(index),
-        Err(_) => Segment::Key(key),
-    });
-    FieldError::new(Source::Body, path.collect::<Vec<_>>(), error.code, error.message)
+pub(crate) fn read<T: RequestBody>(body: JsonObject) -> Result<T, Refusal> {
+    body.read()
 }
 
 /// Refuses a parameter of the query that cannot be read.

@@ -1,19 +1,21 @@
 //! What each operation's errors are on the wire.
 
 use axum::http::StatusCode;
-use axum_users_auth::{Refusal, openapi::ErrorDoc, refusal::FieldError};
+use axum_users_auth::{Refusal, openapi::ErrorDoc};
 use axum_users_core::{
-    DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, PersonalTokenError,
-    RegisterError, RequestError, ResetPasswordError, UpdateError, VerifyError,
+    DeleteError, LoginError, PersonalTokenError, RegisterError, RequestError, ResetPasswordError,
+    UpdateError, VerifyError,
 };
 
 /// An error whose answers are known before it happens, so that they can be documented.
-pub(crate) trait Refused {
+pub(crate) trait Refused: Into<Refusal> {
     /// The answers.
     const DOCS: &'static [ErrorDoc];
 
     /// The answer to this one.
-    fn refusal(self) -> Refusal;
+    fn refusal(self) -> Refusal {
+        self.into()
+    }
 }
 
 const BAD: StatusCode = StatusCode::BAD_REQUEST;
@@ -35,33 +37,6 @@ pub(crate) const DENIED: ErrorDoc = ErrorDoc::coded(
 )
 .with_reason("Why, in words for people");
 
-fn coded(code: &'static str) -> Refusal {
-    Refusal::coded(BAD, code)
-}
-
-fn password(code: &'static str, why: InvalidPassword) -> Refusal {
-    coded(code).with_reason(why.reason).with_reason_code(why.code)
-}
-
-fn denied(denied: Denied) -> Refusal {
-    Refusal::coded(StatusCode::FORBIDDEN, denied.code).with_reason(denied.reason)
-}
-
-fn own(conflict: OwnConflict) -> Refusal {
-    if conflict.rule == OwnRule::Unique {
-        let refusal = Refusal::coded(StatusCode::CONFLICT, TAKEN);
-        return match conflict.column {
-            Some(column) => refusal.with_reason(column),
-            None => refusal,
-        };
-    }
-    let (code, message) = ("not_storable", "The database does not take this value");
-    Refusal::invalid(vec![match conflict.column {
-        Some(column) => FieldError::in_body(&column, code, message),
-        None => FieldError::whole_body(code, message),
-    }])
-}
-
 impl Refused for RegisterError {
     const DOCS: &'static [ErrorDoc] = &[
         ErrorDoc::coded(
@@ -78,17 +53,6 @@ impl Refused for RegisterError {
         VALUE_TAKEN,
         DENIED,
     ];
-
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::AlreadyExists => coded("REGISTER_USER_ALREADY_EXISTS"),
-            Self::InvalidPassword(why) => password("REGISTER_INVALID_PASSWORD", why),
-            Self::OwnConflict(conflict) => own(conflict),
-            Self::Denied(why) => denied(why),
-            Self::Failed(failure) => failure.into(),
-            _ => Refusal::internal(),
-        }
-    }
 }
 
 const LIMIT_REACHED: &str = "TOKEN_LIMIT_REACHED";
@@ -116,28 +80,10 @@ impl Refused for LoginError {
         ),
         DENIED,
     ];
-
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::BadCredentials => coded("LOGIN_BAD_CREDENTIALS"),
-            Self::NotVerified => coded("LOGIN_USER_NOT_VERIFIED"),
-            Self::TokenLimitReached => Refusal::coded(StatusCode::FORBIDDEN, LIMIT_REACHED),
-            Self::Denied(why) => denied(why),
-            Self::Failed(failure) => failure.into(),
-            _ => Refusal::internal(),
-        }
-    }
 }
 
 impl Refused for RequestError {
     const DOCS: &'static [ErrorDoc] = &[];
-
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::Failed(failure) => failure.into(),
-            _ => Refusal::internal(),
-        }
-    }
 }
 
 impl Refused for VerifyError {
@@ -153,15 +99,6 @@ impl Refused for VerifyError {
             "The address is confirmed already.",
         ),
     ];
-
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::BadToken => coded("VERIFY_USER_BAD_TOKEN"),
-            Self::AlreadyVerified => coded("VERIFY_USER_ALREADY_VERIFIED"),
-            Self::Failed(failure) => failure.into(),
-            _ => Refusal::internal(),
-        }
-    }
 }
 
 impl Refused for ResetPasswordError {
@@ -178,15 +115,6 @@ impl Refused for ResetPasswordError {
         )
         .with_reason(TOO_SHORT),
     ];
-
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::BadToken => coded("RESET_PASSWORD_BAD_TOKEN"),
-            Self::InvalidPassword(why) => password("RESET_PASSWORD_INVALID_PASSWORD", why),
-            Self::Failed(failure) => failure.into(),
-            _ => Refusal::internal(),
-        }
-    }
 }
 
 const EMAIL_EXISTS: ErrorDoc = ErrorDoc::coded(
@@ -217,19 +145,6 @@ pub(crate) const UPDATE_BY_PASSWORD: &[ErrorDoc] = &[
 
 impl Refused for UpdateError {
     const DOCS: &'static [ErrorDoc] = &[EMAIL_EXISTS, INVALID_PASSWORD, VALUE_TAKEN, DENIED];
-
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::EmailAlreadyExists => coded("UPDATE_USER_EMAIL_ALREADY_EXISTS"),
-            Self::InvalidPassword(why) => password("UPDATE_USER_INVALID_PASSWORD", why),
-            Self::InvalidCurrentPassword => coded("UPDATE_USER_INVALID_CURRENT_PASSWORD"),
-            Self::OwnConflict(conflict) => own(conflict),
-            Self::Denied(why) => denied(why),
-            Self::Missing => Refusal::not_found(),
-            Self::Failed(failure) => failure.into(),
-            _ => Refusal::internal(),
-        }
-    }
 }
 
 const IN_USE: ErrorDoc = ErrorDoc::coded(
@@ -251,17 +166,6 @@ impl Refused for DeleteError {
         ),
         IN_USE,
     ];
-
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::InvalidCurrentPassword => coded("DELETE_USER_INVALID_CURRENT_PASSWORD"),
-            Self::InUse => Refusal::coded(StatusCode::CONFLICT, "DELETE_USER_IN_USE"),
-            Self::Denied(why) => denied(why),
-            Self::Missing => Refusal::not_found(),
-            Self::Failed(failure) => failure.into(),
-            _ => Refusal::internal(),
-        }
-    }
 }
 
 impl Refused for PersonalTokenError {
@@ -270,20 +174,6 @@ impl Refused for PersonalTokenError {
         LIMIT_REACHED,
         "The user has as many personal access tokens as may be.",
     )];
-
-    fn refusal(self) -> Refusal {
-        let invalid =
-            |field, code, message| Refusal::invalid(vec![FieldError::in_body(field, code, message)]);
-        match self {
-            Self::InvalidCurrentPassword => coded(TOKEN_INVALID_CURRENT_PASSWORD),
-            Self::UnknownScope => invalid("scopes", "unknown_scope", "There is no such scope"),
-            Self::TooLong => invalid("expires_in", "too_long", "A token may not live as long"),
-            Self::LimitReached => Refusal::coded(StatusCode::FORBIDDEN, LIMIT_REACHED),
-            Self::Missing => Refusal::not_found(),
-            Self::Failed(failure) => failure.into(),
-            _ => Refusal::internal(),
-        }
-    }
 }
 
 const TOKEN_INVALID_CURRENT_PASSWORD: &str = "PERSONAL_TOKEN_INVALID_CURRENT_PASSWORD";

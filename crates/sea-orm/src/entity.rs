@@ -4,6 +4,16 @@ use axum_users_core::{User, UserChanges};
 use sea_orm::{ActiveModelBehavior, EntityTrait, IntoActiveModel, Value};
 
 /// A `SeaORM` entity whose rows are users; [`user_entity!`](crate::user_entity) implements it.
+///
+/// ```
+/// use axum_users_sea_orm::{SeaOrmUsers, UserEntity};
+/// use sea_orm::DatabaseConnection;
+///
+/// // Every entity that `user_entity!` is called for.
+/// fn users<E: UserEntity>(db: DatabaseConnection) -> SeaOrmUsers<E> {
+///     SeaOrmUsers::new(db)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an entity of users",
     label = "this entity does not implement `UserEntity`",
@@ -36,6 +46,13 @@ pub trait UserEntity:
 /// A type that a column for the hash of a password may have: `String` or `Option<String>`.
 ///
 /// A `String` column keeps the empty text for a user without a password.
+///
+/// ```
+/// use axum_users_sea_orm::HashColumn;
+///
+/// assert_eq!(HashColumn::hash(&String::new()), None, "the empty text is no password");
+/// assert_eq!(<Option<String>>::keep(Some("$argon2id$…")).as_deref(), Some("$argon2id$…"));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot hold the hash of a password",
     note = "declare `hashed_password` as `Option<String>`, or as `String`"

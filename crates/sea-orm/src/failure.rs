@@ -62,9 +62,23 @@ impl fmt::Display for Redacted {
 
 impl Error for Redacted {}
 
-/// The error for the caller of the store.
+/// What an error of the database means for whoever asked: unavailable for a while, or a fault. The values that it may quote are
+/// left out.
+///
+/// A `Refusal` is made of it by `?`: 503 with `Retry-After`, or 500, with the cause in the log. So handlers can ask the database
+/// themselves:
+///
+/// ```
+/// use axum_users_core::StoreError;
+/// use axum_users_sea_orm::{store_error, users};
+/// use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait};
+///
+/// async fn how_many(db: &DatabaseConnection) -> Result<u64, StoreError> { // in a handler: Result<_, Refusal>
+///     Ok(users::Entity::find().count(db).await.map_err(store_error)?)
+/// }
+/// ```
 #[expect(clippy::needless_pass_by_value, reason = "the argument of `map_err`")]
-pub(crate) fn store_error(err: DbErr) -> StoreError {
+pub fn store_error(err: DbErr) -> StoreError {
     let text = Redacted(describe(&err));
     match cause(&err) {
         Cause::Conflict | Cause::Unavailable => StoreError::unavailable(text),

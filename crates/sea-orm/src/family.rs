@@ -10,6 +10,15 @@ use crate::{SeaOrmUsers, users};
 /// The ready-made family over the ready-made table, with the application's hooks: `type Api = UsersApi<MailHooks>;`.
 ///
 /// An application with columns of its own implements [`UserApi`] itself.
+///
+/// ```
+/// use axum_users_core::UserManager;
+/// use axum_users_sea_orm::UsersApi;
+///
+/// type Api = UsersApi; // or `UsersApi<MailHooks>`
+/// type Manager = UserManager<Api>;
+/// # let _: Option<Manager> = None;
+/// ```
 pub struct UsersApi<H = ()>(PhantomData<fn() -> H>);
 
 impl<H: UserHooks<users::Model>> UserApi for UsersApi<H> {

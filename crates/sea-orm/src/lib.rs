@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod check;
+mod companion;
 mod connect;
 mod entity;
 mod failure;
@@ -17,10 +18,12 @@ mod tables;
 pub mod users;
 
 pub use self::{
+    companion::{CompanionError, CompanionFuture},
     connect::{connect, connect_options},
     entity::{HashColumn, UserEntity},
+    failure::store_error,
     family::UsersApi,
-    store::{CompanionFuture, SeaOrmUsers},
+    store::SeaOrmUsers,
     tables::Tables,
 };
 

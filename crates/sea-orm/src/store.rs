@@ -1,6 +1,6 @@
 //! The store.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
@@ -15,7 +15,7 @@ use sea_orm::{
 };
 
 use crate::{
-    UserEntity,
+    CompanionError, CompanionFuture, UserEntity,
     failure::{Cause, Place, cause, store_error},
     lookups::Lookups,
     statements::Statements,
@@ -24,9 +24,6 @@ use crate::{
 
 /// How often a command that lost a race is run before it is reported as unavailable.
 const ATTEMPTS: u32 = 6;
-
-/// What [`SeaOrmUsers::with_companion`] returns: the work on rows that go with a new user.
-pub type CompanionFuture<'a> = Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
 
 /// What is looked for in a column, by what was typed as login.
 type Typed = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -48,6 +45,17 @@ pub(crate) struct LoginBy<E: UserEntity> {
 ///
 /// Every command is one transaction, or one statement. A command that loses against another one (a deadlock, a
 /// serialisation failure) is run again a few times before it is answered with [`StoreError::Unavailable`].
+///
+/// ```
+/// use axum_users_core::{SetupError, UserStore};
+/// use axum_users_sea_orm::{SeaOrmUsers, connect, users};
+///
+/// async fn store(url: &str) -> Result<SeaOrmUsers<users::Entity>, SetupError> {
+///     let store = SeaOrmUsers::new(connect(url).await?);
+///     store.check().await?; // are the tables as they must be?
+///     Ok(store)
+/// }
+/// ```
 ///
 /// # Security
 /// Values for columns that the library owns are ignored where they come from the application's own types
@@ -80,7 +88,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     /// Writes rows that must exist with every new user, in the transaction that stores the user.
     ///
     /// An error rolls everything back. A broken rule of a table (unique, foreign key, length) is then answered like one of an
-    /// own column. The work may be run again where the transaction lost a race.
+    /// own column; [`CompanionError`] has what else may be said. The work may be run again where the transaction lost a race.
     ///
     /// ```
     /// use axum_users_sea_orm::{SeaOrmUsers, users};
@@ -292,10 +300,17 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             }
         };
         if let Some(companion) = &self.companion
-            && let Err(err) = companion(&tx, &user).await
+            && let Err(error) = companion(&tx, &user).await
         {
             tx.rollback().await?;
-            return companion_refusal(&err).map_or(Err(err), |conflict| Ok(Inserted::OwnConflict(conflict)));
+            return match error {
+                CompanionError::Denied(denied) => Ok(Inserted::Denied(denied)),
+                CompanionError::OwnConflict(conflict) => Ok(Inserted::OwnConflict(conflict)),
+                CompanionError::Database(err) => match companion_refusal(&err) {
+                    Some(conflict) => Ok(Inserted::OwnConflict(conflict)),
+                    None => Err(err),
+                },
+            };
         }
         if let Err(err) = self.keep_messages(&tx, &compose(&user), new.at).await {
             tx.rollback().await?;

@@ -5,6 +5,12 @@ use sea_orm::{DbBackend, EntityTrait};
 /// The tables that the library keeps beside the table of an entity of users, named after it.
 ///
 /// All moments in them are milliseconds since the Unix epoch in a `bigint`: no time zones, the same on every database.
+///
+/// ```
+/// use axum_users_sea_orm::{Tables, users};
+///
+/// assert_eq!(Tables::of::<users::Entity>().tokens(), "users_tokens");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tables {
     schema: Option<String>,

@@ -3,6 +3,15 @@
 use sea_orm::entity::prelude::*;
 
 /// A user.
+///
+/// ```
+/// use axum_users_sea_orm::users;
+/// use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+///
+/// async fn unconfirmed(db: &DatabaseConnection) -> Result<u64, DbErr> {
+///     users::Entity::find().filter(users::Column::IsVerified.eq(false)).count(db).await
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub struct Model {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use axum::{Router, http::Method};
+use axum::Router;
 use axum_users_auth::{AxumUsers, Backend, strategy::JwtStrategy, transport::BearerTransport};
 use axum_users_core::{Secret, Secrets, SessionStore, User as _, UserApi, UserManager, UserOf};
 
@@ -155,33 +155,36 @@ impl<A: UserApi> TestApp<A> {
     }
 
     /// A request that is sent by awaiting it.
-    pub fn call(&self, method: Method, path: &str) -> Call<A> {
-        Call::new(self.router.clone(), self.users.clone(), method, path)
+    ///
+    /// # Panics
+    /// Where method or path are none.
+    pub fn call(&self, method: &str, path: &str) -> Call<AxumUsers<A>> {
+        Call::of(self.users.clone(), self.router.clone(), method, path)
     }
 
     /// A `GET`.
-    pub fn get(&self, path: &str) -> Call<A> {
-        self.call(Method::GET, path)
+    pub fn get(&self, path: &str) -> Call<AxumUsers<A>> {
+        self.call("GET", path)
     }
 
     /// A `POST`.
-    pub fn post(&self, path: &str) -> Call<A> {
-        self.call(Method::POST, path)
+    pub fn post(&self, path: &str) -> Call<AxumUsers<A>> {
+        self.call("POST", path)
     }
 
     /// A `PUT`.
-    pub fn put(&self, path: &str) -> Call<A> {
-        self.call(Method::PUT, path)
+    pub fn put(&self, path: &str) -> Call<AxumUsers<A>> {
+        self.call("PUT", path)
     }
 
     /// A `PATCH`.
-    pub fn patch(&self, path: &str) -> Call<A> {
-        self.call(Method::PATCH, path)
+    pub fn patch(&self, path: &str) -> Call<AxumUsers<A>> {
+        self.call("PATCH", path)
     }
 
     /// A `DELETE`.
-    pub fn delete(&self, path: &str) -> Call<A> {
-        self.call(Method::DELETE, path)
+    pub fn delete(&self, path: &str) -> Call<AxumUsers<A>> {
+        self.call("DELETE", path)
     }
 }
 

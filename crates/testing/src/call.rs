@@ -9,10 +9,10 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, header},
 };
 use axum_users_auth::{AxumUsers, Refusal};
-use axum_users_core::{IdFor, User, UserApi, UserOf};
+use axum_users_core::{User, UserApi, UserOf};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,7 +20,8 @@ use tower::ServiceExt;
 
 use crate::{Token, token::issue};
 
-/// A request that is sent by awaiting it; [`TestApp`](crate::TestApp) makes it.
+/// A request that is sent by awaiting it; [`TestApp`](crate::TestApp) makes it. One for a router without a `TestApp` is made by
+/// [`Call::new`], and has no [`as_user`](Call::as_user).
 ///
 /// ```
 /// # use axum::{Form, Json, Router, routing::post};
@@ -41,35 +42,83 @@ use crate::{Token, token::issue};
 /// # }
 /// ```
 #[must_use = "a request is sent by awaiting it"]
-pub struct Call<A: UserApi> {
+pub struct Call<U = ()> {
     router: Router,
-    users: AxumUsers<A>,
     request: Request<Body>,
-    signed_in: Option<IdFor<A>>,
+    users: U,
+    signing_in: Option<Pin<Box<dyn Future<Output = Token> + Send>>>,
+    settling: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl<A: UserApi> Call<A> {
-    pub(crate) fn new(router: Router, users: AxumUsers<A>, method: Method, path: &str) -> Self {
-        let request = Request::builder().method(method).uri(path).body(Body::empty());
-        Self {
-            router,
-            users,
-            request: request.unwrap_or_else(|error| panic!("{path}: {error}")),
-            signed_in: None,
-        }
+impl Call {
+    /// A request to any router.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use axum_users_testing::Call;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let router = Router::new().route("/health", get(async || "well"));
+    /// assert_eq!(Call::new(&router, "GET", "/health").await.is(200).text(), "well");
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Where method or path are none.
+    pub fn new(router: &Router, method: &str, path: &str) -> Self {
+        Self::with((), router.clone(), method, path)
+    }
+}
+
+impl<A: UserApi> Call<AxumUsers<A>> {
+    pub(crate) fn of(users: AxumUsers<A>, router: Router, method: &str, path: &str) -> Self {
+        let settling = users.clone();
+        let mut call = Self::with(users, router, method, path);
+        call.settling = Some(Box::pin(async move { settling.settle().await }));
+        call
     }
 
     /// Signs the request in by a new token of the first backend that has a login. Neither password nor hooks are asked: an
     /// inactive user gets a token too.
     pub fn as_user(mut self, user: &UserOf<A>) -> Self {
-        self.signed_in = Some(user.id());
+        let (users, id) = (self.users.clone(), user.id());
+        self.signing_in = Some(Box::pin(async move {
+            let mut backends = users.backends().iter();
+            let backend = backends.find(|backend| !backend.is_personal());
+            issue(&users, backend.expect("a backend with a login"), &id).await
+        }));
         self
+    }
+}
+
+impl<U> Call<U> {
+    fn with(users: U, router: Router, method: &str, path: &str) -> Self {
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        Self {
+            router,
+            request: request.unwrap_or_else(|error| panic!("{method} {path}: {error}")),
+            users,
+            signing_in: None,
+            settling: None,
+        }
     }
 
     /// Presents a token.
     pub fn by(mut self, token: &Token) -> Self {
         token.present(self.request.headers_mut());
         self
+    }
+
+    /// Presents a token as `Authorization: Bearer`.
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// As a browser sends it for a page of another site.
+    pub fn cross_site(self) -> Self {
+        self.header("origin", "https://evil.example")
+            .header("sec-fetch-site", "cross-site")
     }
 
     /// Adds a header.
@@ -81,9 +130,10 @@ impl<A: UserApi> Call<A> {
         self
     }
 
-    /// Sends a body of this media type.
+    /// Sends a body of this media type, in place of any before.
     pub fn body(mut self, media_type: &str, body: impl Into<Body>) -> Self {
         *self.request.body_mut() = body.into();
+        self.request.headers_mut().remove(header::CONTENT_TYPE);
         self.header("content-type", media_type)
     }
 
@@ -101,28 +151,31 @@ impl<A: UserApi> Call<A> {
             .collect();
         self.body("application/x-www-form-urlencoded", pairs.join("&"))
     }
+}
 
-    async fn send(mut self) -> Answer {
-        if let Some(id) = &self.signed_in {
-            let mut backends = self.users.backends().iter();
-            let backend = backends.find(|backend| !backend.is_personal());
-            let backend = backend.expect("a backend with a login");
-            let token = issue(&self.users, backend, id).await;
-            token.present(self.request.headers_mut());
-        }
-        let place = format!("{} {}", self.request.method(), self.request.uri());
-        let Ok(response) = self.router.oneshot(self.request).await;
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await;
-        let body = body.unwrap_or_else(|error| panic!("{place}: the body broke off: {error}"));
-        self.users.settle().await;
-        Answer {
-            place,
-            status: parts.status.as_u16(),
-            refusal: parts.extensions.get::<Refusal>().cloned(),
-            headers: parts.headers,
-            body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        }
+async fn send(
+    router: Router,
+    mut request: Request<Body>,
+    signing_in: Option<impl Future<Output = Token>>,
+    settling: Option<impl Future<Output = ()>>,
+) -> Answer {
+    if let Some(token) = signing_in {
+        token.await.present(request.headers_mut());
+    }
+    let place = format!("{} {}", request.method(), request.uri());
+    let Ok(response) = router.oneshot(request).await;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await;
+    let body = body.unwrap_or_else(|error| panic!("{place}: the body broke off: {error}"));
+    if let Some(settled) = settling {
+        settled.await;
+    }
+    Answer {
+        place,
+        status: parts.status.as_u16(),
+        refusal: parts.extensions.get::<Refusal>().cloned(),
+        headers: parts.headers,
+        body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
     }
 }
 
@@ -131,16 +184,16 @@ fn encoded(text: &str) -> String {
         .fold(String::new(), |all, byte| all + &format!("%{byte:02X}"))
 }
 
-impl<A: UserApi> IntoFuture for Call<A> {
+impl<U> IntoFuture for Call<U> {
     type Output = Answer;
     type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
+        Box::pin(send(self.router, self.request, self.signing_in, self.settling))
     }
 }
 
-impl<A: UserApi> fmt::Debug for Call<A> {
+impl<U> fmt::Debug for Call<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("method", self.request.method())
@@ -176,29 +229,32 @@ impl<A: UserApi> fmt::Debug for Call<A> {
 /// # }
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Answer {
     place: String,
-    status: u16,
-    headers: HeaderMap,
-    body: String,
-    refusal: Option<Refusal>,
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub body: String,
+    /// The refusal, where the library or a handler refused and no layer has taken it away.
+    pub refusal: Option<Refusal>,
 }
 
 impl Answer {
-    /// The status.
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The headers.
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
     /// The first header of this name; empty where there is none.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The values of all `Set-Cookie` headers.
+    #[track_caller]
+    pub fn set_cookies(&self) -> Vec<&str> {
+        let all = self.headers.get_all(header::SET_COOKIE).iter();
+        all.map(|value| value.to_str().expect("a cookie is ASCII"))
+            .collect()
     }
 
     /// The body as it came.
@@ -211,11 +267,6 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("{}: {error} in {:?}", self.place, self.body))
-    }
-
-    /// The refusal, where the library or a handler refused and no layer has taken it away.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        self.refusal.as_ref()
     }
 
     /// The code of a refusal: `code` of the body, or what the refusal behind it has; empty where there is none.
@@ -262,21 +313,54 @@ impl Answer {
     #[expect(clippy::return_self_not_must_use, reason = "what matters has been looked at")]
     pub fn invalid(self, faults: &[(&str, &str)]) -> Self {
         let answer = self.refused(422, "VALIDATION_ERROR");
-        let body = answer.json();
-        let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let text = |error: &Value, key: &str| error[key].as_str().unwrap_or_default().to_owned();
-        let mut found: Vec<_> = errors
-            .iter()
-            .map(|error| (text(error, "field"), text(error, "code")))
-            .collect();
+        let mut found = answer.faults();
         let mut expected: Vec<_> = faults
             .iter()
             .map(|(field, code)| ((*field).to_owned(), (*code).to_owned()))
             .collect();
         found.sort_unstable();
         expected.sort_unstable();
-        assert_eq!(found, expected, "{}: {body}", answer.place);
+        assert_eq!(found, expected, "{}: {}", answer.place, answer.body);
         answer
+    }
+
+    /// The fields and codes of a 422, in the order in which they stand there.
+    #[track_caller]
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let body = self.json();
+        let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let text = |error: &Value, key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        errors
+            .iter()
+            .map(|error| (text(error, "field"), text(error, "code")))
+            .collect()
+    }
+
+    /// Has this text nowhere, neither in the body nor in a header.
+    #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "what matters has been looked at")]
+    pub fn hides(self, secret: &str) -> Self {
+        assert!(!self.body.contains(secret), "{}: {}", self.place, self.body);
+        for (name, value) in &self.headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            assert!(!value.contains(secret), "{}: {name}: {value}", self.place);
+        }
+        self
+    }
+
+    /// Is neither stored on its way nor taken for what it is not, as all answers of the library: `Cache-Control: no-store` and
+    /// `X-Content-Type-Options: nosniff`.
+    #[track_caller]
+    pub fn is_hardened(&self) {
+        assert_eq!(self.header("cache-control"), "no-store", "{}", self.place);
+        assert_eq!(self.header("x-content-type-options"), "nosniff", "{}", self.place);
+    }
+
+    /// All that a client can tell two answers apart by: to see that two are the same.
+    pub fn bytes(&self) -> (u16, Vec<(String, Vec<u8>)>, String) {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+        (self.status, headers.collect(), self.body.clone())
     }
 
     /// The token in the answer to a login: `access_token` of the body, or the one cookie that is set.

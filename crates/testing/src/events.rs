@@ -48,6 +48,16 @@ pub fn captured_events() -> CapturedEvents {
 }
 
 /// The events since [`captured_events`] was called.
+///
+/// ```
+/// use axum_users_core::{Context, SecurityEvent, Timestamp};
+/// use axum_users_testing::captured_events;
+///
+/// let events = captured_events();
+/// SecurityEvent::LoginFailed.emit(None, &Context::new(Timestamp::from_secs(0)));
+/// assert_eq!(events.count(SecurityEvent::LoginFailed), 1);
+/// assert!(!events.text().contains("excalibur"), "no password gets into the log");
+/// ```
 #[must_use = "nothing is captured any longer once this is dropped"]
 pub struct CapturedEvents {
     log: Log,
@@ -108,6 +118,15 @@ impl fmt::Debug for CapturedEvents {
 }
 
 /// One event of a log.
+///
+/// ```
+/// use axum_users_core::{Context, SecurityEvent, Timestamp};
+/// use axum_users_testing::captured_events;
+///
+/// let events = captured_events();
+/// SecurityEvent::LoginFailed.emit(None, &Context::new(Timestamp::from_secs(0)).with_request_id("r-1"));
+/// assert_eq!(events.security_events()[0].field("request_id"), Some("r-1"));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CapturedEvent {

@@ -10,6 +10,17 @@ use std::{
 /// Something is not there that a test needs, a database server say, so the test cannot be run.
 ///
 /// The test says so on standard error and passes, so that a developer needs no server; in CI it fails.
+///
+/// ```
+/// use axum_users_testing::Skipped;
+///
+/// fn runs_on_a_server() {
+///     let Ok(url) = std::env::var("DATABASE_URL") else {
+///         return Skipped::because("DATABASE_URL is not set").report();
+///     };
+///     println!("the test itself, on {url}");
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     reason: String,

@@ -59,6 +59,22 @@ pub use self::{
 pub use crate::Skipped;
 
 /// Makes stores for the properties to try.
+///
+/// ```
+/// use axum_users_core::InMemoryUsers;
+/// use axum_users_testing::store_contract::{Skipped, StoreFixture};
+///
+/// struct InMemory;
+///
+/// impl StoreFixture for InMemory {
+///     type Store = InMemoryUsers;
+///
+///     async fn store(&self) -> Result<InMemoryUsers, Skipped> {
+///         Ok(InMemoryUsers::new())
+///     }
+/// }
+/// // In the tests: `axum_users_testing::store_contract!(InMemory);`
+/// ```
 pub trait StoreFixture: Send + Sync {
     /// The store that is tried.
     type Store: UserStore + SessionStore + PersonalTokenStore + ListUsers + Outbox;

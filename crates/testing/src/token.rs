@@ -25,43 +25,65 @@ use utoipa::openapi::security::{ApiKey, SecurityScheme};
 /// assert_eq!(Token::cookie("__Host-session", "abc").text(), "abc");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token {
-    text: String,
-    name: HeaderName,
-    value: HeaderValue,
+#[non_exhaustive]
+pub enum Token {
+    /// In the `Authorization` header.
+    Bearer(String),
+    /// In a cookie, as it is on the wire.
+    Cookie {
+        /// The name of the cookie.
+        name: String,
+        /// The token.
+        value: String,
+    },
+    /// In a header of another name.
+    Header {
+        /// The name of the header.
+        name: HeaderName,
+        /// The token.
+        value: String,
+    },
 }
 
 impl Token {
     /// A token in the `Authorization` header.
     pub fn bearer(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self::new(AUTHORIZATION, &format!("Bearer {text}"), text)
+        Self::Bearer(text.into())
     }
 
     /// A token in the cookie of this name, as it is on the wire.
     pub fn cookie(name: &str, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self::new(COOKIE, &format!("{name}={text}"), text)
-    }
-
-    fn new(name: HeaderName, value: &str, text: String) -> Self {
-        let value = HeaderValue::try_from(value).expect("a token has no control characters");
-        Self { text, name, value }
+        Self::Cookie {
+            name: name.to_owned(),
+            value: text.into(),
+        }
     }
 
     /// The token itself.
     pub fn text(&self) -> &str {
-        &self.text
+        match self {
+            Self::Bearer(text) | Self::Cookie { value: text, .. } | Self::Header { value: text, .. } => text,
+        }
     }
 
     pub(crate) fn present(&self, headers: &mut HeaderMap) {
-        headers.append(self.name.clone(), self.value.clone());
+        let (name, value) = match self {
+            Self::Bearer(text) => (AUTHORIZATION, format!("Bearer {text}")),
+            Self::Cookie { name, value } => (COOKIE, format!("{name}={value}")),
+            Self::Header { name, value } => (name.clone(), value.clone()),
+        };
+        let value = HeaderValue::try_from(value).expect("a token has no control characters");
+        headers.append(name, value);
     }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Token").field(&self.name).finish()
+        match self {
+            Self::Bearer(_) => f.write_str("Bearer(..)"),
+            Self::Cookie { name, .. } => write!(f, "Cookie({name}, ..)"),
+            Self::Header { name, .. } => write!(f, "Header({name}, ..)"),
+        }
     }
 }
 
@@ -83,8 +105,8 @@ pub(crate) async fn issue<A: UserApi>(users: &AxumUsers<A>, backend: &Backend<A>
     let token = match backend.transport().scheme() {
         SecurityScheme::ApiKey(ApiKey::Cookie(key)) => Token::cookie(&key.name, text),
         SecurityScheme::ApiKey(ApiKey::Header(key)) => {
-            let header = HeaderName::try_from(key.name).expect("the document names a header");
-            Token::new(header, &text, text.clone())
+            let name = HeaderName::try_from(key.name).expect("the document names a header");
+            Token::Header { name, value: text }
         }
         _ => Token::bearer(text),
     };

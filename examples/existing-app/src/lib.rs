@@ -58,8 +58,10 @@ pub async fn users(db: DatabaseConnection, root: &Secret) -> Result<Users, Box<d
     let store = SeaOrmUsers::new(db);
     let secrets = Secrets::from_root(root, "users")?;
     let opaque = DatabaseStrategy::new(store.clone(), Duration::from_hours(24));
-    let cookie = Backend::new("cookie", CookieTransport::new("shop"), opaque);
-    Ok(AxumUsers::new(UserManager::new(store, (), &secrets)?, [cookie])?)
+    // The login is the shop's own.
+    let cookie = Backend::new("cookie", CookieTransport::new("shop"), opaque).without_login();
+    let users = AxumUsers::new(UserManager::new(store, (), &secrets)?, [cookie])?;
+    Ok(users.error_schema::<Problem>(problem::MEDIA_TYPE))
 }
 
 /// The shop.
@@ -72,7 +74,7 @@ pub fn router(users: &Users) -> Result<Router, FinishError> {
         .nest("/api/v1/orders", orders::router(users))
         .with_state(state)
         .split_for_parts();
-    let api = document::finished(users, api)?;
+    let api = users.finish(api)?;
     Ok(router
         .route("/api/v1/openapi.json", get(async || Json(api)))
         .fallback(async || Problem::not_found())

@@ -1,14 +1,10 @@
 //! What the API takes and shows of an account beside the library's fields.
-#![expect(
-    clippy::option_option,
-    reason = "absent, `null` and a value are three things in a patch"
-)]
 
 use axum_users::{
-    UserRead,
+    AdminRead, UserRead, null_clears,
     sea_orm::{self, DeriveIntoActiveModel, prelude::Uuid},
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
@@ -65,21 +61,26 @@ pub type AccountRead = UserRead<Uuid, Profile>;
 
 /// What superusers see of everybody: what users see, and the note.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StaffRead {
-    #[serde(flatten)]
-    #[schema(inline)]
-    account: AccountRead,
+pub struct StaffProfile {
+    first_name: String,
+    nickname: Option<String>,
+    plan: Plan,
     note: Option<String>,
 }
 
-impl From<account::Model> for StaffRead {
+impl From<account::Model> for StaffProfile {
     fn from(account: account::Model) -> Self {
         Self {
-            note: account.note.clone(),
-            account: account.into(),
+            first_name: account.first_name,
+            nickname: account.nickname,
+            plan: account.plan,
+            note: account.note,
         }
     }
 }
+
+/// What superusers see of everybody, with the library's fields.
+pub type StaffRead = AdminRead<Uuid, StaffProfile>;
 
 /// What superusers change of everybody: the plan and the note are set here only.
 #[derive(Debug, Deserialize, ToSchema, Validate, DeriveIntoActiveModel)]
@@ -94,13 +95,6 @@ pub struct StaffPatch {
     #[serde(default, deserialize_with = "null_clears")]
     #[validate(length(max = 2000, message = "At most 2000 characters"))]
     pub note: Option<Option<String>>,
-}
-
-/// `null` clears the column; a field that is absent leaves it as it is.
-fn null_clears<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 fn plain(nickname: &str) -> Result<(), ValidationError> {

@@ -13,7 +13,7 @@ use axum_users::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::bodies::{AccountRead, NewProfile, Profile, ProfilePatch, StaffPatch, StaffRead};
+pub use self::bodies::{AccountRead, NewProfile, Profile, ProfilePatch, StaffPatch, StaffProfile, StaffRead};
 
 /// Accounts with columns of our own.
 #[derive(Debug)]

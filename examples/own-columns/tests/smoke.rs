@@ -188,5 +188,5 @@ async fn the_document_has_the_columns() {
     assert!(!fields("UserUpdate").contains_key("plan"));
     assert!(fields("AdminUpdate").contains_key("plan"));
     assert!(!fields("UserRead").contains_key("note"));
-    assert!(fields("StaffRead").contains_key("note"));
+    assert!(fields("AdminRead").contains_key("note"));
 }

@@ -4,9 +4,9 @@
     reason = "absent, `null` and a value are three things in a patch"
 )]
 
-use axum_users::{sea_orm, user_entity};
+use axum_users::{null_clears, sea_orm, user_entity};
 use sea_orm::DeriveIntoActiveModel;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
@@ -67,9 +67,9 @@ pub(crate) struct Profile {
 pub(crate) struct ProfilePatch {
     #[validate(length(max = 60, message = "At most 60 characters"))]
     first_name: Option<String>,
-    #[serde(default, deserialize_with = "double_option")]
+    #[serde(default, deserialize_with = "null_clears")]
     nickname: Option<Option<String>>,
-    #[serde(default, deserialize_with = "double_option")]
+    #[serde(default, deserialize_with = "null_clears")]
     #[validate(range(min = 0, max = 150))]
     age: Option<Option<i32>>,
     #[schema(ignore)]
@@ -92,11 +92,4 @@ impl From<entity::Model> for Shown {
             age: account.age,
         }
     }
-}
-
-/// `null` clears, absence keeps.
-fn double_option<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }

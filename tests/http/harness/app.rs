@@ -24,7 +24,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    call::{Call, Token},
+    Call, Token,
     database::{Database, IdIn, SqliteInMemory},
     watched::Watched,
 };

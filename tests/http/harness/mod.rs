@@ -1,9 +1,11 @@
-//! What the tests stand on.
+//! What the tests stand on: everything mounted on a database of a test's own. Requests, answers, tokens, clock and mails are those of
+//! `axum-users-testing`.
 
 pub(crate) mod account;
 mod app;
-mod call;
 mod database;
 mod watched;
 
-pub(crate) use self::{app::*, call::*, database::*, watched::*};
+pub(crate) use axum_users_testing::{Answer, Call, Token};
+
+pub(crate) use self::{app::*, database::*, watched::*};

@@ -16,6 +16,15 @@ use super::{
 };
 
 /// The security scheme of a backend, as it stands in the document.
+///
+/// ```
+/// use axum_users_auth::{openapi::{BackendScheme, finish}, transport::{BearerTransport, Transport}};
+///
+/// let scheme = BackendScheme::new("jwt", BearerTransport::new().scheme()).without_login();
+/// let api = finish(utoipa::openapi::OpenApi::default(), &[scheme])?;
+/// assert!(api.components.unwrap().security_schemes.contains_key("jwt"));
+/// # Ok::<_, axum_users_auth::openapi::FinishError>(())
+/// ```
 #[derive(Clone)]
 pub struct BackendScheme {
     name: String,
@@ -51,6 +60,15 @@ impl BackendScheme {
 }
 
 /// Why a document cannot be finished. Each is a fault of the wiring, to be met at start-up.
+///
+/// ```
+/// use axum_users_auth::{openapi::{BackendScheme, FinishError, finish}, transport::{BearerTransport, Transport}};
+///
+/// let scheme = BackendScheme::new("jwt", BearerTransport::new().scheme());
+/// let refused = finish(utoipa::openapi::OpenApi::default(), &[scheme]).map(drop).unwrap_err();
+/// assert!(matches!(&refused, FinishError::NotMounted { backend } if backend == "jwt"));
+/// assert!(refused.to_string().contains("mount its `auth_router`"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FinishError {

@@ -3,6 +3,13 @@ use std::{borrow::Cow, fmt::Write};
 use serde::Serialize;
 
 /// Where in a request a field was looked for.
+///
+/// ```
+/// use axum_users_auth::refusal::{FieldError, Source};
+///
+/// let fault = FieldError::new(Source::Query, ["page"], "invalid", "A number");
+/// assert_eq!(fault.source(), Source::Query);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -16,6 +23,13 @@ pub enum Source {
 }
 
 /// One step on the way to a field: the key of an object or the index of an array.
+///
+/// ```
+/// use axum_users_auth::refusal::{FieldError, Segment, Source};
+///
+/// let way = [Segment::from("tags"), Segment::from(0)];
+/// assert_eq!(FieldError::new(Source::Body, way, "length", "Too long").field(), "tags[0]");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Segment {
@@ -45,6 +59,13 @@ impl From<usize> for Segment {
 
 /// What is wrong with one field of a request.
 ///
+/// ```
+/// use axum_users_auth::{Refusal, refusal::FieldError};
+///
+/// let refusal = Refusal::invalid(vec![FieldError::in_body("item", "unknown", "There is no such item")]); // 422
+/// assert_eq!(refusal.errors()[0].field(), "item");
+/// ```
+///
 /// # Security
 /// There is no room for the refused value, so a rejected password never comes back in an answer. Keep it out of
 /// `message` too.
@@ -54,6 +75,17 @@ pub struct FieldError {
     path: Vec<Segment>,
     code: Cow<'static, str>,
     message: Cow<'static, str>,
+}
+
+impl From<axum_users_core::FieldError> for FieldError {
+    /// The same fault, in a body.
+    fn from(error: axum_users_core::FieldError) -> Self {
+        let path = error.path.into_iter().map(|key| match key.parse() {
+            Ok(index) => Segment::Index(index),
+            Err(_) => Segment::Key(key),
+        });
+        Self::new(Source::Body, path.collect::<Vec<_>>(), error.code, error.message)
+    }
 }
 
 impl FieldError {

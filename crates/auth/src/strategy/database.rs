@@ -18,6 +18,17 @@ const MOST_LISTED: u32 = 200;
 ///
 /// Logout deletes the row, and whatever ends the user's sessions ends them here at once.
 ///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_auth::strategy::{DatabaseStrategy, TokenOptions};
+/// use axum_users_core::{LimitPolicy, SessionStore};
+///
+/// fn sessions<S: SessionStore>(store: S) -> DatabaseStrategy<S> {
+///     let options = TokenOptions::new(Duration::from_hours(24)).limit_per_user(5, LimitPolicy::EndOldest);
+///     DatabaseStrategy::new(store, options)
+/// }
+/// ```
+///
 /// # Security
 /// Only the SHA-256 of a token is stored (ASVS 5.0, 6.5.2): who reads the table can sign in as nobody.
 pub struct DatabaseStrategy<S> {

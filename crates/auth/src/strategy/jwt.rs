@@ -20,6 +20,17 @@ use crate::strategy::{BoxFuture, Grant, Issue, IssuedToken, Strategy};
 ///
 /// The audience is `axum-users:BACKEND` unless another is set, so that a token works only on the backend that issued it.
 /// Tokens of FastAPI-Users with the same key and audience are good too, until the epoch is first raised.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_auth::strategy::JwtStrategy;
+/// use axum_users_core::{InMemoryUsers, Secret, Secrets};
+///
+/// let secrets = Secrets::from_root(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"), "users")?;
+/// let jwt = JwtStrategy::new(secrets.access(), Duration::from_hours(1), InMemoryUsers::new()).issuer("camelot");
+/// # let _ = jwt;
+/// # Ok::<_, axum_users_core::KeyError>(())
+/// ```
 pub struct JwtStrategy {
     keys: JwtKeys,
     lifetime: Duration,
@@ -31,6 +42,28 @@ pub struct JwtStrategy {
 }
 
 /// Where the ids of JWTs that were logged out are kept, apart from the users: in Redis, say.
+///
+/// ```
+/// use std::{collections::BTreeSet, sync::Mutex};
+/// use axum_users_auth::strategy::{BoxFuture, Revocations};
+/// use axum_users_core::{Failure, Timestamp};
+///
+/// /// For one process, until it ends.
+/// #[derive(Debug, Default)]
+/// struct InThisProcess(Mutex<BTreeSet<String>>);
+///
+/// impl Revocations for InThisProcess {
+///     fn revoke<'a>(&'a self, token_id: &'a str, _: Timestamp) -> BoxFuture<'a, Result<(), Failure>> {
+///         self.0.lock().unwrap().insert(token_id.to_owned());
+///         Box::pin(async { Ok(()) })
+///     }
+///
+///     fn is_revoked<'a>(&'a self, token_id: &'a str) -> BoxFuture<'a, Result<bool, Failure>> {
+///         let revoked = self.0.lock().unwrap().contains(token_id);
+///         Box::pin(async move { Ok(revoked) })
+///     }
+/// }
+/// ```
 pub trait Revocations: fmt::Debug + Send + Sync + 'static {
     /// Refuses the token with this id from now on; the mark may be dropped after `until`.
     fn revoke<'a>(&'a self, token_id: &'a str, until: Timestamp) -> BoxFuture<'a, Result<(), Failure>>;

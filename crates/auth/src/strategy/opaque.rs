@@ -16,6 +16,18 @@ const MAX_PREFIX: usize = 16;
 /// of everything before it, one zero byte and the name of the backend, big-endian. So a leaked token is found by secret
 /// scanners, and what is no token, or one of another backend, is refused without asking the store. Tokens of an earlier prefix
 /// stay good.
+///
+/// ```
+/// use axum_users_auth::strategy::OpaqueTokens;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let token = OpaqueTokens::with_prefix("shop_")?.generate("token")?;
+/// assert!(token.starts_with("shop_"));
+/// assert!(OpaqueTokens::digest(&token, "token").is_some());
+/// assert!(OpaqueTokens::digest(&token, "another").is_none(), "of another backend");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct OpaqueTokens {
     prefix: String,

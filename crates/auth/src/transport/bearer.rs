@@ -22,6 +22,15 @@ use crate::{
 const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
 
 /// `Authorization: Bearer …` (RFC 6750, section 2.1); neither query nor body is looked at.
+///
+/// ```
+/// use axum::http::HeaderMap;
+/// use axum_users_auth::transport::{BearerTransport, Transport};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("authorization", "Bearer abc".parse().unwrap());
+/// assert_eq!(BearerTransport::new().read(&headers).as_deref(), Some("abc"));
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BearerTransport {
     without_login: bool,

@@ -1,9 +1,9 @@
 //! A cookie.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use cookie::Cookie;
@@ -17,6 +17,13 @@ use crate::{
 };
 
 /// Whether a browser sends the cookie with requests that another site causes (RFC 6265bis, section 5.6.7).
+///
+/// ```
+/// use axum_users_auth::transport::{CookieTransport, SameSite};
+///
+/// let cookie = CookieTransport::new("session").same_site(SameSite::Strict);
+/// # assert_eq!(cookie.wire_name(), "__Host-session");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SameSite {
@@ -285,6 +292,37 @@ impl Transport for CookieTransport {
         }
         Ok(())
     }
+
+    fn check_url(&self, url: &Uri) -> Result<(), String> {
+        let host = url.host().unwrap_or_default().to_ascii_lowercase();
+        if self.secure && url.scheme_str() == Some("http") && !is_this_machine(&host) {
+            return Err(format!(
+                "browsers keep the cookie `{}` over https only, and `{host}` is reached over http; serve it over https, or \
+                 say `insecure_plain_http()` where nobody listens on the way",
+                self.wire_name()
+            ));
+        }
+        if let Some(domain) = &self.domain {
+            let domain = domain.trim_start_matches('.').to_ascii_lowercase();
+            let below = host
+                .strip_suffix(&domain)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            if !below {
+                return Err(format!(
+                    "browsers refuse a cookie of the domain `{domain}` from `{host}`; name `{host}` or a domain above it"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether browsers count the host as safe without TLS (W3C Secure Contexts, section 3.1).
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -386,5 +424,44 @@ mod tests {
                 .is_err()
         );
         assert!(CookieTransport::new("a").check().is_ok());
+    }
+
+    #[test]
+    fn a_cookie_that_would_not_get_to_the_public_url_is_refused_with_what_to_do() {
+        let cookie = || CookieTransport::new("session");
+        let at = |cookie: CookieTransport, url: &'static str| cookie.check_url(&Uri::from_static(url));
+        for url in [
+            "https://shop.example.com",
+            "https://shop.example.com/app",
+            "http://localhost:8000",
+            "http://shop.localhost",
+            "http://127.0.0.1:8000",
+            "http://[::1]:8000",
+        ] {
+            assert_eq!(at(cookie(), url), Ok(()), "{url}");
+        }
+        for url in [
+            "http://shop.example.com",
+            "http://10.0.0.1:8000",
+            "http://localhost.example.com",
+        ] {
+            let problem = at(cookie(), url).unwrap_err();
+            assert!(problem.contains("serve it over https"), "{problem}");
+            assert_eq!(at(cookie().insecure_plain_http(), url), Ok(()), "{url}");
+        }
+        for domain in ["shop.example.com", "example.com", ".Example.com"] {
+            assert_eq!(
+                at(cookie().domain(domain), "https://shop.example.com"),
+                Ok(()),
+                "{domain}"
+            );
+        }
+        for domain in ["hop.example.com", "www.shop.example.com", "example.org"] {
+            let problem = at(cookie().domain(domain), "https://shop.example.com").unwrap_err();
+            assert!(
+                problem.contains("name `shop.example.com` or a domain above it"),
+                "{problem}"
+            );
+        }
     }
 }

@@ -3,6 +3,22 @@
 use crate::{EmailKey, Failure, ListUsers, User, UserApi, UserManager, UserOf, UserQuery, normalize_email};
 
 /// A page of users.
+///
+/// ```
+/// use axum_users_core::{Failure, ListUsers, UserApi, UserManager, UserQuery};
+///
+/// async fn count<A: UserApi<Store: ListUsers>>(manager: &UserManager<A>) -> Result<usize, Failure> {
+///     let (mut query, mut count) = (UserQuery::new(100), 0);
+///     loop {
+///         let page = manager.list(query.clone()).await?;
+///         count += page.items.len();
+///         match page.next {
+///             Some(next) => query.after = Some(next),
+///             None => return Ok(count),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Page<U> {

@@ -7,6 +7,21 @@ use crate::{
 };
 
 /// How far an authentication has come.
+///
+/// ```
+/// use axum_users_core::{Authentication, LoginError, Password, UserApi, UserManager, UserOf};
+///
+/// async fn who<A: UserApi>(
+///     manager: &UserManager<A>,
+///     login: &str,
+///     password: Password,
+/// ) -> Result<UserOf<A>, LoginError> {
+///     match manager.authenticate(login, password, &manager.context()).await? {
+///         Authentication::SignedIn(stored) => Ok(stored.user),
+///         _ => Err(LoginError::BadCredentials), // a way to go on that this application does not know
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Authentication<U> {

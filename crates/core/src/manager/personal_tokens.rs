@@ -10,6 +10,13 @@ use crate::{
 };
 
 /// What an application lets personal access tokens be.
+///
+/// ```
+/// use axum_users_core::PersonalTokenRules;
+///
+/// let rules = PersonalTokenRules::new("personal");
+/// assert_eq!((rules.most, rules.scopes.len()), (100, 0));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PersonalTokenRules {

@@ -79,6 +79,7 @@ impl<A: UserApi> UserManager<A> {
             }
             Inserted::EmailTaken => Err(RegisterError::AlreadyExists),
             Inserted::OwnConflict(conflict) => Err(RegisterError::OwnConflict(conflict)),
+            Inserted::Denied(denied) => Err(RegisterError::Denied(denied)),
         }
     }
 

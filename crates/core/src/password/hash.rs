@@ -11,6 +11,13 @@ use argon2::{
 ///
 /// Fresh ones come from [`PasswordHasher::hash`](super::PasswordHasher::hash).
 ///
+/// ```
+/// use axum_users_core::PasswordHash;
+///
+/// let imported = PasswordHash::from_stored("$2b$12$…"); // of another application; replaced at the next login
+/// assert_eq!(format!("{imported:?}"), "PasswordHash(…)");
+/// ```
+///
 /// # Security
 /// `Debug` is redacted and there is no `Display`: a hash that leaks can be guessed against at leisure.
 #[derive(Clone)]

@@ -192,6 +192,20 @@ impl fmt::Debug for PasswordHasher {
 }
 
 /// What became of a typed password.
+///
+/// ```
+/// use axum_users_core::{Argon2Settings, HasherSettings, Password, PasswordHasher};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let settings = HasherSettings::new().argon2(Argon2Settings::insecure_for_tests());
+/// let hasher = PasswordHasher::new(&settings)?;
+/// let hash = hasher.hash(Password::parse("excalibur in the lake")?).await?;
+/// let verdict = hasher.verify(Password::parse("excalibur in the lake")?, Some(hash.as_str())).await?;
+/// assert!(verdict.is_right());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 #[non_exhaustive]
@@ -216,6 +230,19 @@ impl Verdict {
 
 /// How many hashes were computed since the hasher was made, by scheme: those of users that do not exist and those that
 /// replace an old one among them. Work can be compared where time is too noisy, as in tests.
+///
+/// ```
+/// use axum_users_core::{Argon2Settings, HasherSettings, Password, PasswordHasher};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let settings = HasherSettings::new().argon2(Argon2Settings::insecure_for_tests());
+/// let hasher = PasswordHasher::new(&settings)?;
+/// hasher.verify(Password::parse("whatever it is")?, None).await?; // nobody there: the same work
+/// assert_eq!(hasher.counts().argon2, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct HashCounts {
@@ -226,6 +253,18 @@ pub struct HashCounts {
 }
 
 /// Why a password was neither hashed nor verified.
+///
+/// ```
+/// use axum_users_core::HashError;
+///
+/// fn status(error: &HashError) -> u16 {
+///     match error {
+///         HashError::Busy { .. } | HashError::Random => 503,
+///         _ => 500,
+///     }
+/// }
+/// # assert_eq!(status(&HashError::Random), 503);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashError {

@@ -12,6 +12,14 @@ use crate::clock::{Random, SystemRandom};
 /// The default takes 19 MiB of memory, two passes and one lane: the first choice of the OWASP Password Storage Cheat
 /// Sheet. A change takes effect at each user's next login, upwards and downwards.
 ///
+/// ```
+/// use axum_users_core::{Argon2Settings, HasherSettings};
+///
+/// let stronger = Argon2Settings::new().memory(65_536).iterations(3);
+/// let settings = HasherSettings::new().argon2(stronger).threads(2); // 128 MiB at the most
+/// # let _ = settings;
+/// ```
+///
 /// # Security
 /// What is weaker than all choices of that cheat sheet is refused at start-up.
 #[derive(Debug, Clone)]
@@ -205,6 +213,13 @@ pub(super) struct Size {
 }
 
 /// Why no [`PasswordHasher`](super::PasswordHasher) can be made of these settings.
+///
+/// ```
+/// use axum_users_core::{Argon2Settings, HasherError, HasherSettings, PasswordHasher};
+///
+/// let weak = HasherSettings::new().argon2(Argon2Settings::new().memory(1024));
+/// assert!(matches!(PasswordHasher::new(&weak), Err(HasherError::TooWeak)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HasherError {

@@ -1,15 +1,11 @@
 //! What the tests stand on: an application with users in memory, a clock that stands still, and Redis.
 
 use std::{
-    env, io,
-    io::Write as _,
+    env,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -28,11 +24,11 @@ use axum_users_auth::{
     transport::BearerTransport,
 };
 use axum_users_core::{
-    AdminUpdate, Applied, Change, Clock, Context, EmailAddress, EndSessions, Epoch, InMemoryUsers, Inserted,
-    NewUser, Secret, Secrets, Timestamp, TokenRecord, UserApi, UserCreate, UserManager, UserRead, UserStore,
-    UserUpdate,
+    Applied, Change, Clock as _, Context, EmailAddress, EndSessions, Epoch, InMemoryUsers, Inserted, NewUser,
+    Secret, Secrets, Timestamp, TokenRecord, UserManager, UserStore,
 };
 use axum_users_redis::{RedisSessions, RedisStrategy};
+use axum_users_testing::{InMemoryApi, Skipped, TestClock};
 use redis::{Commands, Connection};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -47,38 +43,8 @@ pub(crate) const OTHER: &str = "other";
 
 const SHARED_SERVER: &str = "redis://127.0.0.1:6379";
 
-pub(crate) struct Api;
-
-impl UserApi for Api {
-    type Store = InMemoryUsers;
-    type Hooks = ();
-    type Read = UserRead<Uuid>;
-    type Create = UserCreate;
-    type Update = UserUpdate;
-    type AdminRead = UserRead<Uuid>;
-    type AdminUpdate = AdminUpdate;
-}
-
+pub(crate) type Api = InMemoryApi;
 type CurrentUser = axum_users_auth::CurrentUser<Api>;
-
-#[derive(Debug, Clone)]
-pub(crate) struct TestClock(Arc<AtomicI64>);
-
-impl TestClock {
-    pub(crate) fn set(&self, moment: Timestamp) {
-        self.0.store(moment.as_millis(), Ordering::SeqCst);
-    }
-
-    pub(crate) fn advance(&self, span: Duration) {
-        self.set(self.now().plus(span));
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
 
 /// An application whose sessions are in Redis, below a prefix of its own.
 pub(crate) struct Stage {
@@ -94,7 +60,7 @@ impl Stage {
     /// The application on the shared server; `None`, said aloud, where that is missing.
     pub(crate) fn set(options: impl Into<TokenOptions>) -> Option<Self> {
         if let Err(error) = raw(SHARED_SERVER) {
-            skip(&format!("there is no Redis at {SHARED_SERVER}: {error}"));
+            Skipped::because(format!("there is no Redis at {SHARED_SERVER}: {error}")).report();
             return None;
         }
         Some(Self::on(SHARED_SERVER, options))
@@ -120,7 +86,7 @@ impl Stage {
             .and_then(|redis| redis.prefix(&*prefix))
             .expect("the url is sound")
             .timeout(Duration::from_secs(1));
-        let clock = TestClock(Arc::new(AtomicI64::new(START.as_millis())));
+        let clock = TestClock::at(START);
         let manager = UserManager::<Api>::new(InMemoryUsers::new(), (), &secrets())
             .expect("the manager starts")
             .with_clock(Arc::new(clock.clone()));
@@ -357,7 +323,7 @@ impl OwnServer {
         match started {
             Ok(process) => self.process = Some(process),
             Err(error) => {
-                skip(&format!("no `redis-server` to start: {error}"));
+                Skipped::because(format!("no `redis-server` to start: {error}")).report();
                 return false;
             }
         }
@@ -400,9 +366,4 @@ impl Drop for OwnServer {
 pub(crate) fn free_port() -> u16 {
     let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
     free.expect("a free port").port()
-}
-
-fn skip(why: &str) {
-    assert!(env::var_os("CI").is_none(), "{why}");
-    let _ = writeln!(io::stderr(), "SKIPPED: {why}");
 }

@@ -1,5 +1,6 @@
 //! The one wallet of a customer.
 
+use axum_users::CompanionError;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, entity::prelude::*, sea_query::ExprTrait as _};
 
 use super::customer;
@@ -25,7 +26,7 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Opens the wallet of a new customer. The database refuses a currency that it does not know.
-pub(crate) async fn open(tx: &DatabaseTransaction, customer: &customer::Model) -> Result<(), DbErr> {
+pub(crate) async fn open(tx: &DatabaseTransaction, customer: &customer::Model) -> Result<(), CompanionError> {
     let wallet = ActiveModel {
         customer_id: Set(customer.id),
         currency: Set(customer.currency.clone()),
