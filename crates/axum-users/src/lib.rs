@@ -15,6 +15,8 @@ pub use axum_users_auth::{
     strategy::{DatabaseStrategy, JwtStrategy, PersonalTokens, TokenOptions},
     transport::{BearerTransport, CookieTransport},
 };
+#[cfg(feature = "breached")]
+pub use axum_users_breached::{self as breached, PwnedPasswords};
 pub use axum_users_core::*;
 #[cfg(feature = "mail")]
 pub use axum_users_mail as mail;

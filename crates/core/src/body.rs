@@ -229,6 +229,16 @@ impl Fields {
         }
     }
 
+    /// The short texts among what is left.
+    pub(crate) fn words(&self) -> Vec<String> {
+        const LONGEST: usize = 256;
+        let texts = self.object.values().filter_map(Value::as_str);
+        texts
+            .filter(|text| text.len() <= LONGEST)
+            .map(str::to_owned)
+            .collect()
+    }
+
     fn parsed<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
         parsed.map_err(|error| self.errors.push(error)).ok()
     }

@@ -62,6 +62,8 @@ pub enum SecurityEvent {
     Deleted,
     /// The present password was asked for, and absent or wrong.
     CurrentPasswordRefused,
+    /// A new password was taken though it could not be looked up whether it is known from a breach.
+    PasswordCheckSkipped,
     /// A request with a cookie came from another site.
     CrossOriginRefused,
 }
@@ -93,6 +95,7 @@ impl SecurityEvent {
         Self::SuperuserWithdrawn,
         Self::Deleted,
         Self::CurrentPasswordRefused,
+        Self::PasswordCheckSkipped,
         Self::CrossOriginRefused,
     ];
 
@@ -123,6 +126,7 @@ impl SecurityEvent {
             Self::SuperuserWithdrawn => "superuser_withdrawn",
             Self::Deleted => "deleted",
             Self::CurrentPasswordRefused => "current_password_refused",
+            Self::PasswordCheckSkipped => "password_check_skipped",
             Self::CrossOriginRefused => "cross_origin_refused",
         }
     }

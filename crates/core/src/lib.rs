@@ -22,6 +22,8 @@ mod store;
 mod token;
 mod user;
 
+#[cfg(feature = "strength")]
+pub use self::password::PasswordStrength;
 pub use self::{
     api::{IdFor, UserApi, UserOf},
     body::{FieldError, RequestBody},
@@ -42,8 +44,9 @@ pub use self::{
     memory::{InMemoryUsers, MemoryUser},
     message::{Message, MessageKind},
     password::{
-        Argon2Settings, HashCounts, HashError, HasherError, HasherSettings, Password, PasswordError,
-        PasswordHash, PasswordHasher, Verdict,
+        Argon2Settings, BreachLookup, BreachLookupError, BreachedPasswords, HashCounts, HashError,
+        HasherError, HasherSettings, Password, PasswordError, PasswordHash, PasswordHasher, PasswordPolicy,
+        Verdict, WhenUnavailable,
     },
     requests::{
         CurrentPasswordRequest, EmailRequest, PersonalTokenRequest, ResetPasswordRequest, SessionNameRequest,

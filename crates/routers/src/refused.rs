@@ -1,10 +1,10 @@
 //! What each operation's errors are on the wire.
 
-use axum::http::StatusCode;
-use axum_users_auth::{Refusal, openapi::ErrorDoc, refusal::FieldError};
+use axum::http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use axum_users_auth::{AxumUsers, Refusal, openapi::ErrorDoc, refusal::FieldError};
 use axum_users_core::{
     DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, PersonalTokenError,
-    RegisterError, RequestError, ResetPasswordError, UpdateError, VerifyError,
+    RegisterError, RequestError, ResetPasswordError, UpdateError, UserApi, VerifyError, WhenUnavailable,
 };
 
 /// An error whose answers are known before it happens, so that they can be documented.
@@ -41,6 +41,27 @@ fn coded(code: &'static str) -> Refusal {
 
 fn password(code: &'static str, why: InvalidPassword) -> Refusal {
     coded(code).with_reason(why.reason).with_reason_code(why.code)
+}
+
+const UNCHECKED: &str = "PASSWORD_CHECK_UNAVAILABLE";
+
+const PASSWORD_UNCHECKED: ErrorDoc = ErrorDoc::coded(
+    StatusCode::SERVICE_UNAVAILABLE,
+    UNCHECKED,
+    "Whether the new password is known from a breach cannot be looked up. Try again later.",
+);
+
+/// What may be met where a new password is looked up and not taken unseen.
+pub(crate) fn unchecked<A: UserApi>(users: &AxumUsers<A>) -> &'static [ErrorDoc] {
+    match users.manager().passwords().when_unavailable() {
+        None | Some(WhenUnavailable::Accept) => &[],
+        Some(_) => &[PASSWORD_UNCHECKED],
+    }
+}
+
+fn password_unchecked() -> Refusal {
+    Refusal::coded(StatusCode::SERVICE_UNAVAILABLE, UNCHECKED)
+        .with_header(RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
 fn denied(denied: Denied) -> Refusal {
@@ -83,6 +104,7 @@ impl Refused for RegisterError {
         match self {
             Self::AlreadyExists => coded("REGISTER_USER_ALREADY_EXISTS"),
             Self::InvalidPassword(why) => password("REGISTER_INVALID_PASSWORD", why),
+            Self::PasswordUnchecked => password_unchecked(),
             Self::OwnConflict(conflict) => own(conflict),
             Self::Denied(why) => denied(why),
             Self::Failed(failure) => failure.into(),
@@ -183,6 +205,7 @@ impl Refused for ResetPasswordError {
         match self {
             Self::BadToken => coded("RESET_PASSWORD_BAD_TOKEN"),
             Self::InvalidPassword(why) => password("RESET_PASSWORD_INVALID_PASSWORD", why),
+            Self::PasswordUnchecked => password_unchecked(),
             Self::Failed(failure) => failure.into(),
             _ => Refusal::internal(),
         }
@@ -222,6 +245,7 @@ impl Refused for UpdateError {
         match self {
             Self::EmailAlreadyExists => coded("UPDATE_USER_EMAIL_ALREADY_EXISTS"),
             Self::InvalidPassword(why) => password("UPDATE_USER_INVALID_PASSWORD", why),
+            Self::PasswordUnchecked => password_unchecked(),
             Self::InvalidCurrentPassword => coded("UPDATE_USER_INVALID_CURRENT_PASSWORD"),
             Self::OwnConflict(conflict) => own(conflict),
             Self::Denied(why) => denied(why),
