@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::future_not_send, reason = "a test stays on its thread")]
 
+mod attacks;
 mod cookies;
 mod cross_origin;
 mod errors;
@@ -19,6 +20,7 @@ mod outage;
 mod own_transport;
 mod personal_tokens;
 mod register;
+mod secret_types;
 mod security_log;
 mod sessions;
 mod token_life;

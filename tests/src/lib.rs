@@ -28,6 +28,9 @@ mod current_user {}
 #[doc = include_str!("../../docs/hooks.md")]
 mod hooks {}
 
+#[doc = include_str!("../../docs/passwords.md")]
+mod passwords {}
+
 #[doc = include_str!("../../docs/mail.md")]
 mod mail {}
 

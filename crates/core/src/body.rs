@@ -5,6 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
+use zeroize::Zeroizing;
 
 /// What is wrong with one field of a body. The value is never part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +163,11 @@ impl Fields {
                 self.errors.push(FieldError::missing(field));
                 None
             }
-            Some(Value::String(text)) => self.parsed(parse(&text)),
+            Some(Value::String(text)) => {
+                // Most of these are passwords and tokens.
+                let text = Zeroizing::new(text);
+                self.parsed(parse(&text))
+            }
             Some(_) => {
                 self.errors.push(FieldError::invalid_type(field));
                 None
@@ -178,7 +183,11 @@ impl Fields {
     ) -> Option<T> {
         match self.object.remove(field) {
             None | Some(Value::Null) => None,
-            Some(Value::String(text)) => self.parsed(parse(&text)),
+            Some(Value::String(text)) => {
+                // Most of these are passwords and tokens.
+                let text = Zeroizing::new(text);
+                self.parsed(parse(&text))
+            }
             Some(_) => {
                 self.errors.push(FieldError::invalid_type(field));
                 None

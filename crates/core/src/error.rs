@@ -198,6 +198,7 @@ operation_error! {
 pub(crate) enum PasswordRefused {
     Invalid(InvalidPassword),
     Unchecked,
+    #[cfg(feature = "strength")]
     Failed(Failure),
 }
 
@@ -208,6 +209,7 @@ macro_rules! from_password_refused {
                 match refused {
                     PasswordRefused::Invalid(why) => Self::InvalidPassword(why),
                     PasswordRefused::Unchecked => Self::PasswordUnchecked,
+                    #[cfg(feature = "strength")]
                     PasswordRefused::Failed(failure) => Self::Failed(failure),
                 }
             }

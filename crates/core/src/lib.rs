@@ -8,6 +8,7 @@ mod email;
 mod error;
 mod event;
 mod hooks;
+mod jwks;
 mod keys;
 mod manager;
 mod memory;
@@ -39,6 +40,7 @@ pub use self::{
         Denied, FailedLogin, InvalidPassword, Notice, PasswordOwner, RevocationReason, Revoked, TokenEvent,
         Updated, UserHooks,
     },
+    jwks::{PublicKey, PublicKeys},
     keys::{JwtKey, JwtKeys, KeyError, SignError, TokenError, TokenPolicy, VerifiedClaims},
     manager::{Authentication, Page, PersonalTokenRules, UserManager},
     memory::{InMemoryUsers, MemoryUser},

@@ -158,7 +158,7 @@ struct PersonalTokenRead {
 }
 
 /// A personal access token that was just made.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct PersonalTokenCreated {
     /// The token itself. It is not shown again.
     token: String,

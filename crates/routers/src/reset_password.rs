@@ -80,7 +80,7 @@ async fn reset_password<A: UserApi>(
     let ResetPasswordRequest { token, password, .. } = read(body)?;
     users
         .manager()
-        .reset_password(&token, password, &context)
+        .reset_password(token.as_str(), password, &context)
         .await
         .map_err(Refused::refusal)?;
     Ok(Json(()))

@@ -15,11 +15,18 @@ pub(super) fn folded(text: &str) -> Zeroizing<String> {
     folded
 }
 
-/// Whether a folded password is listed, is a run such as `12345678`, or is one of these or a single character over and
-/// over.
+/// Longer ones are no entries of a list of guesses, however dull.
+const LONGEST_PATTERN: usize = 32;
+
+/// Whether a folded password is listed; or, up to 32 characters, is a run such as `12345678`, or one of these or a single ASCII
+/// character over and over.
 pub(super) fn is_common(folded: &str) -> bool {
+    if is_listed(folded) {
+        return true;
+    }
     let unit = unit(folded);
-    unit.chars().nth(1).is_none() || is_run(unit) || is_listed(unit) || is_listed(folded)
+    folded.chars().nth(LONGEST_PATTERN).is_none()
+        && (is_run(unit) || is_listed(unit) || (unit.len() == 1 && unit.len() < folded.len()))
 }
 
 fn is_listed(word: &str) -> bool {
@@ -57,7 +64,7 @@ fn unit(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// Whether each character is the next one of the one before, or each the previous one; 0 follows 9.
+/// Whether each letter or digit is the next one of the one before, or each the previous one; 0 follows 9.
 fn is_run(text: &str) -> bool {
     let steps = |step: i64| {
         text.chars().zip(text.chars().skip(1)).all(|(one, other)| {
@@ -68,7 +75,7 @@ fn is_run(text: &str) -> bool {
                 || (step == -1 && (one, other) == (zero, nine))
         })
     };
-    text.chars().nth(3).is_some() && (steps(1) || steps(-1))
+    text.chars().nth(3).is_some() && text.chars().all(char::is_alphanumeric) && (steps(1) || steps(-1))
 }
 
 #[cfg(test)]
@@ -138,7 +145,6 @@ mod tests {
         for word in [
             "aaaaaaaa",
             "        ",
-            "éééééééé",
             "passwordpassword",
             "abcdefghijkl",
             "7890123456",
@@ -153,6 +159,9 @@ mod tests {
             "correct horse battery",
             "ab12ab12",
             "password is not all",
+            "éééééééé",
+            " !\"#$%&'()",
+            &"x".repeat(64),
         ] {
             assert!(!is_common(word), "{word}");
         }

@@ -20,7 +20,7 @@ use crate::InvalidPassword;
 /// | --- | --- |
 /// | `too_short` | fewer than [`min_chars`](Self::min_chars) characters |
 /// | `contains_email` | it holds the whole e-mail address of the account |
-/// | `common` | it is one of 19 000 common passwords, in any case; one character, a common password or a run over and over |
+/// | `common` | it is one of 19 000 common passwords, in any case; or, up to 32 characters, a run (`12345678`), or a run, a common password or an ASCII character over and over |
 /// | `context_word` | it is little more than words of the address, the person or the service |
 /// | `too_guessable` | fewer guesses than `min_strength` would find it (feature `strength`) |
 /// | the application's own | [`UserHooks::validate_password`](crate::UserHooks::validate_password) says no |
