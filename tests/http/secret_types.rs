@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use axum_users::{
-    AdminUpdate, BreachLookup, BreachedPasswords, CookieTransport, CurrentPasswordRequest, EmailAddress, Epoch,
-    JwtKey, JwtKeys, JwtStrategy, MailToken, Message, MessageKind, NoExtra, OneTimeTokens, Password,
+    AdminUpdate, BreachLookup, BreachedPasswords, CookieTransport, CurrentPasswordRequest, EmailAddress,
+    Epoch, JwtKey, JwtKeys, JwtStrategy, MailToken, Message, MessageKind, NoExtra, OneTimeTokens, Password,
     PasswordHash, PasswordPolicy, PersonalTokenRequest, RedisSessions, Registration, RequestBody,
     ResetPasswordRequest, Secret, Secrets, Session, Timestamp, TokenDigest, TokenFacts, TokenPolicy,
     TokenPurpose, TokenRequest, UserCreate, UserPatch, UserUpdate, Verdict, WhenUnavailable,
@@ -56,7 +56,7 @@ fn passwords_are_not_shown() {
     patch.password = Some(password());
     patch.current_password = Some(password());
     hides(&patch);
-    let fields = json!({"email": ADDRESS, "password": PASSWORD, "current_password": PASSWORD, "name": "backup"});
+    let fields = json!({"email": ADDRESS, "password": PASSWORD, "current_password": PASSWORD, "name": "backup", "password_confirm": PASSWORD});
     hides(&body::<UserCreate<NoExtra>>(fields.clone()));
     hides(&body::<UserUpdate<NoExtra>>(fields.clone()));
     hides(&body::<AdminUpdate<NoExtra>>(fields.clone()));
@@ -98,7 +98,9 @@ fn tokens_are_not_shown() {
     hides(&digest);
     assert_eq!(format!("{digest:?}"), "TokenDigest(…)");
     let text = format!("https://app.example.com/#token={TOKEN}");
-    hides(&Message::new(MessageKind::ResetPassword, ADDRESS, "Reset", text.as_str()).with_html(text.as_str()));
+    hides(
+        &Message::new(MessageKind::ResetPassword, ADDRESS, "Reset", text.as_str()).with_html(text.as_str()),
+    );
     hides(&Token::bearer(TOKEN));
     hides(&Token::cookie("__Host-session", TOKEN));
 }
@@ -111,7 +113,10 @@ fn keys_are_not_shown() {
     hides(&key);
     let keys = JwtKeys::new(key.clone()).also_verify(key);
     hides(&keys);
-    hides(&JwtStrategy::stateless(keys.clone(), std::time::Duration::from_secs(60)));
+    hides(&JwtStrategy::stateless(
+        keys.clone(),
+        std::time::Duration::from_secs(60),
+    ));
     let all = Secrets::from_root(&secret, "users")
         .and_then(|all| all.with_reset(&secret))
         .and_then(|all| all.with_access(&secret))
@@ -130,9 +135,7 @@ fn keys_are_not_shown() {
         .issue(TokenPurpose::Reset, &facts, now, &axum_users::SystemRandom)
         .unwrap();
     hides(&issued);
-    let read = tokens
-        .read(TokenPurpose::Reset, issued.as_str(), now)
-        .unwrap();
+    let read = tokens.read(TokenPurpose::Reset, issued.as_str(), now).unwrap();
     assert_eq!(format!("{read:?}"), "ReadToken { purpose: Reset, .. }");
     let claims = json!({"sub": TOKEN, "aud": "app", "exp": 2_000_000_000});
     let token = keys.sign(&claims, "JWT").unwrap();

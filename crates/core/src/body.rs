@@ -238,13 +238,12 @@ impl Fields {
         }
     }
 
-    /// The short texts among what is left.
-    pub(crate) fn words(&self) -> Vec<String> {
-        const LONGEST: usize = 256;
-        let texts = self.object.values().filter_map(Value::as_str);
-        texts
-            .filter(|text| text.len() <= LONGEST)
-            .map(str::to_owned)
+    /// The texts among what is left that are names, by the names of their fields: `first_name`, `lastName`, `nickname`.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let fields = self.object.iter();
+        fields
+            .filter(|(field, _)| field.to_lowercase().ends_with("name"))
+            .filter_map(|(_, value)| value.as_str().map(str::to_owned))
             .collect()
     }
 

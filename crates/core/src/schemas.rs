@@ -121,7 +121,7 @@ pub struct UserCreate<X = NoExtra> {
     pub email: EmailAddress,
     /// The password.
     pub password: Password,
-    /// The texts of the application's own fields, of which the password must not be made: names, most of all.
+    /// What the password must not be made of: the texts of those of the application's own fields whose name ends in `name`.
     pub words: Vec<String>,
     /// The application's own fields.
     pub own: X,
@@ -132,7 +132,7 @@ impl<X: RequestBody> RequestBody for UserCreate<X> {
         let mut fields = Fields::new(object);
         let email = fields.required("email", email);
         let password = fields.required("password", password("password"));
-        let words = fields.words();
+        let words = fields.names();
         let own = fields.own()?;
         match (email, password) {
             (Some(email), Some(password)) => Ok(Self {

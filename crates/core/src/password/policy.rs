@@ -28,9 +28,10 @@ use crate::InvalidPassword;
 ///
 /// There are no rules of composition, and there will be none. A password is compared as a whole: one that merely holds a common
 /// one is taken. Of context words the rest counts: cut out, they must leave eight characters that are no common password, so
-/// `arthur1234` is refused for Arthur, and `arthur rides to the lake` is taken. The words are the address, its parts, the texts of
-/// the application's own fields in the body that registers, [`UserHooks::password_words`](crate::UserHooks::password_words) and
-/// [`context_words`](Self::context_words), each from four characters on.
+/// `arthur1234` is refused for Arthur, and `arthur rides to the lake` is taken. The words are the address, its parts, names in
+/// the body that registers (own fields such as `first_name`, whose name ends in `name`),
+/// [`UserHooks::password_words`](crate::UserHooks::password_words) and [`context_words`](Self::context_words), each from four
+/// characters on.
 ///
 /// ```
 /// use axum_users_core::PasswordPolicy;
