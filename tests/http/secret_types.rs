@@ -115,7 +115,7 @@ fn keys_are_not_shown() {
     hides(&keys);
     hides(&JwtStrategy::stateless(
         keys.clone(),
-        std::time::Duration::from_secs(60),
+        std::time::Duration::from_mins(1),
     ));
     let all = Secrets::from_root(&secret, "users")
         .and_then(|all| all.with_reset(&secret))

@@ -139,7 +139,7 @@ async fn a008_huge_passwords_are_refused_before_they_cost_anything() {
     let reset = app.reset_token(EMAIL).await;
     for size in [1_025, 10_000, 100_000, 1_000_000] {
         let huge = "x7!q".repeat(size / 4 + 1);
-        let hashes = hasher.counts();
+        let before = hasher.counts();
         let begun = Instant::now();
         for answer in [
             register(&app, "kay@camelot.bt", &huge).await,
@@ -154,7 +154,7 @@ async fn a008_huge_passwords_are_refused_before_they_cost_anything() {
             assert!(answer.body.len() < 1_000);
         }
         assert!(begun.elapsed().as_secs() < 2);
-        assert_eq!(hasher.counts(), hashes, "nothing was hashed");
+        assert_eq!(hasher.counts(), before, "nothing was hashed");
     }
     app.try_login("token", EMAIL, PASSWORD).await.is(200);
 }
