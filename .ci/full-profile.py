@@ -263,10 +263,17 @@ def passwords(app):
     refused("kay@camelot.bt", "1234567", short)
     refused("k@a.bt", "k@a.bt1", short)
     refused("kay@camelot.bt", "is kay@camelot.bt", address)
-    for index, password in enumerate(("password", "12345678", "        ", "x" * 500)):
+    common = "Password is one of those that are tried first"
+    context = "Password should be more than your name, your e-mail or the name of this service"
+    for index, (password, reason) in enumerate(
+        (("password", common), ("12345678", common), ("        ", common), ("camelot2026", context), ("x" * 500, None))
+    ):
         body = {"email": f"weak{index}@camelot.bt", "password": password}
-        app.call("POST", "/auth/register", body).its(201)
-    answer = app.call("POST", "/auth/register", {"email": "Weak0@camelot.bt", "password": PASSWORD})
+        if app.strict and reason:
+            refused(body["email"], password, reason)
+        else:
+            app.call("POST", "/auth/register", body).its(201)
+    answer = app.call("POST", "/auth/register", {"email": "Weak4@camelot.bt", "password": PASSWORD})
     app.refused(answer, 400, "REGISTER_USER_ALREADY_EXISTS")
 
 

@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::future_not_send, reason = "a test stays on its thread")]
 
+mod attacks;
 mod cookies;
 mod cross_origin;
 mod errors;
@@ -20,6 +21,7 @@ mod own_handlers;
 mod own_transport;
 mod personal_tokens;
 mod register;
+mod secret_types;
 mod security_log;
 mod sessions;
 mod token_life;

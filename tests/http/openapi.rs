@@ -188,7 +188,7 @@ type Make = fn(&Users<InMemory>) -> OpenApiRouter;
 /// Every set of routers, by the bits of a number.
 fn mounted(bits: u32) -> (Router, Value) {
     let store = Watched::new(axum_users::InMemoryUsers::new());
-    let chosen = backends::<InMemory>(&store, &LIFETIME.into(), None)
+    let chosen = backends::<InMemory>(&store, &LIFETIME.into(), &secrets().access(), None)
         .into_iter()
         .enumerate()
         .filter_map(|(index, backend)| (bits >> index & 1 == 1).then_some(backend));

@@ -158,7 +158,17 @@ async fn the_password_is_judged_before_the_address_is_looked_up() {
             "contains_email",
             "Password should not contain e-mail",
         ),
-        ("password123", "common", "This password is known to everybody"),
+        (
+            "Password123",
+            "common",
+            "Password is one of those that are tried first",
+        ),
+        (
+            "Arthur-1234",
+            "context_word",
+            "Password should be more than your name, your e-mail or the name of this service",
+        ),
+        ("the black knight", "beaten", "None shall pass with this password"),
     ] {
         let body = json!({"email": "arthur@camelot.bt", "password": password});
         let answer = app

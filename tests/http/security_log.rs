@@ -1,8 +1,9 @@
 //! What a security reviewer finds in the log.
 
 use axum_users::{
-    Argon2Settings, AxumUsers, HasherSettings, LimitPolicy, PasswordHasher, SecurityEvent,
-    SecurityEvent as E, TokenOptions,
+    Argon2Settings, AxumUsers, BreachLookup, BreachLookupError, BreachedPasswords, HasherSettings,
+    LimitPolicy, Password, PasswordHasher, PasswordPolicy, SecurityEvent, SecurityEvent as E, TokenOptions,
+    WhenUnavailable,
 };
 use axum_users_testing::{CapturedEvents, captured_events};
 use serde_json::json;
@@ -12,6 +13,15 @@ use crate::harness::{
 };
 
 const EMAIL: &str = "arthur@camelot.bt";
+
+/// Knows nothing of breaches.
+struct Nobody;
+
+impl BreachedPasswords for Nobody {
+    fn is_breached<'a>(&'a self, _: &'a Password) -> BreachLookup<'a> {
+        Box::pin(async { Err(BreachLookupError::new("nobody is there")) })
+    }
+}
 
 /// Sends a request and looks which events it leaves, each about `user`.
 struct Log {
@@ -272,6 +282,16 @@ async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
     log.of(upgrade, me, None, &[E::PasswordUpgraded, E::LoggedIn])
         .await
         .is(200);
+
+    let blind = app.rewired(Wiring::usual().manager(|manager| {
+        manager.password_policy(PasswordPolicy::new().breached(Nobody, WhenUnavailable::Accept))
+    }));
+    let unseen = blind
+        .patch(&by_id)
+        .by(&admin)
+        .json(json!({"password": OTHER_PASSWORD}));
+    let events = [E::PasswordCheckSkipped, E::PasswordChanged, E::SessionsEnded];
+    log.of(unseen, me, by, &events).await.is(200);
 
     let delete = || app.delete(&by_id).by(&admin);
     log.of(delete(), me, by, &[E::Deleted]).await.is(204);

@@ -28,6 +28,9 @@ mod current_user {}
 #[doc = include_str!("../../docs/hooks.md")]
 mod hooks {}
 
+#[doc = include_str!("../../docs/passwords.md")]
+mod passwords {}
+
 #[doc = include_str!("../../docs/mail.md")]
 mod mail {}
 
@@ -78,3 +81,6 @@ mod example_own_strategy {}
 
 #[doc = include_str!("../../docs/example-username-login.md")]
 mod example_username_login {}
+
+#[doc = include_str!("../../docs/cors.md")]
+mod cors {}

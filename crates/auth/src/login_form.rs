@@ -12,6 +12,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
 };
+use zeroize::Zeroize;
 
 use crate::{
     body,
@@ -24,6 +25,8 @@ const MULTIPART: &str = "multipart/form-data";
 const FIELDS: [&str; 3] = ["username", "password", "grant_type"];
 
 /// Who wants to sign in: the form of OAuth 2's password grant (RFC 6749, section 4.3.2), as FastAPI-Users reads it.
+///
+/// `Debug` shows nothing, and the password is wiped.
 ///
 /// ```
 /// use axum::extract::{Request, State};
@@ -45,6 +48,12 @@ pub struct LoginForm {
     pub username: String,
     /// The password as it was typed. Never empty.
     pub password: String,
+}
+
+impl Drop for LoginForm {
+    fn drop(&mut self) {
+        self.password.zeroize();
+    }
 }
 
 impl fmt::Debug for LoginForm {

@@ -242,7 +242,7 @@ struct Answer {
 enum AnswerBody {
     Empty,
     Null,
-    Typed(Typed),
+    Typed(&'static str, Typed),
 }
 
 impl<S> fmt::Debug for Route<S> {
@@ -412,7 +412,7 @@ impl<S> Route<S> {
         self.answers(
             status,
             description,
-            AnswerBody::Typed(Typed::new::<T>(Owner::Family)),
+            AnswerBody::Typed(JSON, Typed::new::<T>(Owner::Family)),
         )
     }
 
@@ -422,8 +422,20 @@ impl<S> Route<S> {
         self.answers(
             status,
             description,
-            AnswerBody::Typed(Typed::new::<T>(Owner::Library)),
+            AnswerBody::Typed(JSON, Typed::new::<T>(Owner::Library)),
         )
+    }
+
+    /// The same as another media type than `application/json`.
+    #[must_use]
+    pub fn returns_shared_as<T: ToSchema>(
+        self,
+        media_type: &'static str,
+        status: StatusCode,
+        description: impl Into<String>,
+    ) -> Self {
+        let body = AnswerBody::Typed(media_type, Typed::new::<T>(Owner::Library));
+        self.answers(status, description, body)
     }
 
     /// Answers `status` without a body.
@@ -517,7 +529,9 @@ impl<S> From<Route<S>> for UtoipaMethodRouter<S> {
             let response = match answer.body {
                 AnswerBody::Empty => response,
                 AnswerBody::Null => response.content(JSON, Content::new(Some(Object::with_type(Type::Null)))),
-                AnswerBody::Typed(typed) => response.content(JSON, Content::new(Some(writer.take(typed)))),
+                AnswerBody::Typed(media_type, typed) => {
+                    response.content(media_type, Content::new(Some(writer.take(typed))))
+                }
             };
             responses.insert(status, response.build());
         }

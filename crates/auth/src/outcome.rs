@@ -1,6 +1,6 @@
 //! What an operation's errors are on the wire, so that a handler of the application's own passes them on by `?`.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use axum_users_core::{
     DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, PersonalTokenError,
     RegisterError, RequestError, ResetPasswordError, StoreError, UpdateError, VerifyError,
@@ -19,6 +19,11 @@ fn coded(code: &'static str) -> Refusal {
 
 fn password(code: &'static str, why: InvalidPassword) -> Refusal {
     coded(code).with_reason(why.reason).with_reason_code(why.code)
+}
+
+fn password_unchecked() -> Refusal {
+    Refusal::coded(StatusCode::SERVICE_UNAVAILABLE, "PASSWORD_CHECK_UNAVAILABLE")
+        .with_header(RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
 fn denied(denied: Denied) -> Refusal {
@@ -60,6 +65,7 @@ impl From<RegisterError> for Refusal {
         match error {
             RegisterError::AlreadyExists => coded("REGISTER_USER_ALREADY_EXISTS"),
             RegisterError::InvalidPassword(why) => password("REGISTER_INVALID_PASSWORD", why),
+            RegisterError::PasswordUnchecked => password_unchecked(),
             RegisterError::OwnConflict(conflict) => own(conflict),
             RegisterError::Denied(why) => denied(why),
             RegisterError::Failed(failure) => failure.into(),
@@ -110,6 +116,7 @@ impl From<ResetPasswordError> for Refusal {
         match error {
             ResetPasswordError::BadToken => coded("RESET_PASSWORD_BAD_TOKEN"),
             ResetPasswordError::InvalidPassword(why) => password("RESET_PASSWORD_INVALID_PASSWORD", why),
+            ResetPasswordError::PasswordUnchecked => password_unchecked(),
             ResetPasswordError::Failed(failure) => failure.into(),
             _ => Self::internal(),
         }
@@ -122,6 +129,7 @@ impl From<UpdateError> for Refusal {
         match error {
             UpdateError::EmailAlreadyExists => coded("UPDATE_USER_EMAIL_ALREADY_EXISTS"),
             UpdateError::InvalidPassword(why) => password("UPDATE_USER_INVALID_PASSWORD", why),
+            UpdateError::PasswordUnchecked => password_unchecked(),
             UpdateError::InvalidCurrentPassword => coded("UPDATE_USER_INVALID_CURRENT_PASSWORD"),
             UpdateError::OwnConflict(conflict) => own(conflict),
             UpdateError::Denied(why) => denied(why),
@@ -156,6 +164,7 @@ impl From<PersonalTokenError> for Refusal {
             PersonalTokenError::TooLong => invalid("expires_in", "too_long", "A token may not live as long"),
             PersonalTokenError::LimitReached => Self::coded(StatusCode::FORBIDDEN, LIMIT_REACHED),
             PersonalTokenError::Missing => Self::not_found(),
+            PersonalTokenError::SessionEnded => Self::unauthorized([]),
             PersonalTokenError::Failed(failure) => failure.into(),
             _ => Self::internal(),
         }

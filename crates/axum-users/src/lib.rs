@@ -15,6 +15,8 @@ pub use axum_users_auth::{
     strategy::{DatabaseStrategy, JwtStrategy, PersonalTokens, TokenOptions},
     transport::{BearerTransport, CookieTransport},
 };
+#[cfg(feature = "breached")]
+pub use axum_users_breached::{self as breached, PwnedPasswords};
 pub use axum_users_core::*;
 #[cfg(feature = "mail")]
 pub use axum_users_mail as mail;
@@ -23,8 +25,8 @@ pub use axum_users_migrations as migrations;
 #[cfg(feature = "redis")]
 pub use axum_users_redis::{self as redis, RedisSessions, RedisStrategy};
 pub use axum_users_routers::{
-    auth_router, personal_tokens_router, register_router, reset_password_router, sessions_router,
-    user_list_router, users_router, verify_router,
+    auth_router, jwks_router, personal_tokens_router, register_router, reset_password_router,
+    sessions_router, user_list_router, users_router, verify_router,
 };
 #[cfg(feature = "sea-orm")]
 pub use axum_users_sea_orm::{

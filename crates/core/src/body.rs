@@ -5,6 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
+use zeroize::Zeroizing;
 
 /// What is wrong with one field of a body. The value is never part of it.
 ///
@@ -187,7 +188,11 @@ impl Fields {
                 self.errors.push(FieldError::missing(field));
                 None
             }
-            Some(Value::String(text)) => self.parsed(parse(&text)),
+            Some(Value::String(text)) => {
+                // Most of these are passwords and tokens.
+                let text = Zeroizing::new(text);
+                self.parsed(parse(&text))
+            }
             Some(_) => {
                 self.errors.push(FieldError::invalid_type(field));
                 None
@@ -203,7 +208,11 @@ impl Fields {
     ) -> Option<T> {
         match self.object.remove(field) {
             None | Some(Value::Null) => None,
-            Some(Value::String(text)) => self.parsed(parse(&text)),
+            Some(Value::String(text)) => {
+                // Most of these are passwords and tokens.
+                let text = Zeroizing::new(text);
+                self.parsed(parse(&text))
+            }
             Some(_) => {
                 self.errors.push(FieldError::invalid_type(field));
                 None
@@ -252,6 +261,15 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// The texts among what is left that are names, by the names of their fields: `first_name`, `lastName`, `nickname`.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let fields = self.object.iter();
+        fields
+            .filter(|(field, _)| field.to_lowercase().ends_with("name"))
+            .filter_map(|(_, value)| value.as_str().map(str::to_owned))
+            .collect()
     }
 
     fn parsed<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {

@@ -116,6 +116,8 @@ operation_error! {
         AlreadyExists: "the address has an account already",
         /// The password is not good enough.
         InvalidPassword(InvalidPassword): "the password is not good enough",
+        /// Whether the new password is known from a breach could not be looked up, and the policy refuses it then.
+        PasswordUnchecked: "the password cannot be checked at the moment",
         /// The database refused a value of the application's own columns.
         OwnConflict(OwnConflict): "a value of an own column was refused",
         /// A hook refused.
@@ -205,6 +207,8 @@ operation_error! {
         BadToken: "bad token",
         /// The password is not good enough; the token is still good.
         InvalidPassword(InvalidPassword): "the password is not good enough",
+        /// Whether the new password is known from a breach could not be looked up, and the policy refuses it then.
+        PasswordUnchecked: "the password cannot be checked at the moment",
     }
 }
 
@@ -229,6 +233,8 @@ operation_error! {
         EmailAlreadyExists: "the address has an account already",
         /// The new password is not good enough.
         InvalidPassword(InvalidPassword): "the password is not good enough",
+        /// Whether the new password is known from a breach could not be looked up, and the policy refuses it then.
+        PasswordUnchecked: "the password cannot be checked at the moment",
         /// E-mail or password were to change, and the present password is absent or wrong.
         InvalidCurrentPassword: "the current password is wrong or missing",
         /// The database refused a value of the application's own columns.
@@ -297,3 +303,27 @@ operation_error! {
         Missing: "no such user",
     }
 }
+
+/// Why a new password was not taken.
+pub(crate) enum PasswordRefused {
+    Invalid(InvalidPassword),
+    Unchecked,
+    #[cfg(feature = "strength")]
+    Failed(Failure),
+}
+
+macro_rules! from_password_refused {
+    ($($name:ident),+) => {$(
+        impl From<PasswordRefused> for $name {
+            fn from(refused: PasswordRefused) -> Self {
+                match refused {
+                    PasswordRefused::Invalid(why) => Self::InvalidPassword(why),
+                    PasswordRefused::Unchecked => Self::PasswordUnchecked,
+                    #[cfg(feature = "strength")]
+                    PasswordRefused::Failed(failure) => Self::Failed(failure),
+                }
+            }
+        }
+    )+};
+}
+from_password_refused!(RegisterError, ResetPasswordError, UpdateError);

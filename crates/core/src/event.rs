@@ -70,6 +70,8 @@ pub enum SecurityEvent {
     Deleted,
     /// The present password was asked for, and absent or wrong.
     CurrentPasswordRefused,
+    /// A new password was taken though it could not be looked up whether it is known from a breach.
+    PasswordCheckSkipped,
     /// A request with a cookie came from another site.
     CrossOriginRefused,
 }
@@ -101,6 +103,7 @@ impl SecurityEvent {
         Self::SuperuserWithdrawn,
         Self::Deleted,
         Self::CurrentPasswordRefused,
+        Self::PasswordCheckSkipped,
         Self::CrossOriginRefused,
     ];
 
@@ -131,6 +134,7 @@ impl SecurityEvent {
             Self::SuperuserWithdrawn => "superuser_withdrawn",
             Self::Deleted => "deleted",
             Self::CurrentPasswordRefused => "current_password_refused",
+            Self::PasswordCheckSkipped => "password_check_skipped",
             Self::CrossOriginRefused => "cross_origin_refused",
         }
     }

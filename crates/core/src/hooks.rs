@@ -89,7 +89,7 @@ impl Denied {
 /// let at_registration = PasswordOwner::<MemoryUser>::new("arthur@camelot.bt", None);
 /// assert!(at_registration.user.is_none(), "there is no user yet");
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct PasswordOwner<'a, U> {
     /// The address of the account, new or stored.
@@ -97,6 +97,15 @@ pub struct PasswordOwner<'a, U> {
     /// The user, where there is one already.
     pub user: Option<&'a U>,
 }
+
+// Derived impls would ask for `U: Copy`, though only a reference is kept.
+impl<U> Clone for PasswordOwner<'_, U> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<U> Copy for PasswordOwner<'_, U> {}
 
 impl<'a, U> PasswordOwner<'a, U> {
     /// The owner of the account with this address.
@@ -377,7 +386,14 @@ impl<Id> Copy for TokenEvent<'_, Id> {}
     note = "implement `UserHooks<{U}>` for it, or use `()` for no hooks"
 )]
 pub trait UserHooks<U: User>: Send + Sync + 'static {
-    /// Judges a password before it is set, after the library's own rules.
+    /// Names that the password of this user must not be made of, such as their own: see
+    /// [`PasswordPolicy`](crate::PasswordPolicy). The address is one without being named here.
+    fn password_words(&self, user: &U) -> Vec<String> {
+        let _ = user;
+        Vec::new()
+    }
+
+    /// Judges a password before it is set, after the library's own rules, but for the look-up of breaches.
     ///
     /// # Errors
     /// [`InvalidPassword`] with the reason to show.
@@ -563,6 +579,11 @@ impl<U: User> UserHooks<U> for () {}
 macro_rules! tuple_of_hooks {
     ($($hook:ident $index:tt),+) => {
         impl<U: User, $($hook: UserHooks<U>),+> UserHooks<U> for ($($hook,)+) {
+            fn password_words(&self, user: &U) -> Vec<String> {
+                let mut words = Vec::new();
+                $(words.extend(self.$index.password_words(user));)+
+                words
+            }
             async fn validate_password(&self, password: &Password, owner: PasswordOwner<'_, U>, context: &Context) -> Result<(), InvalidPassword> {
                 $(self.$index.validate_password(password, PasswordOwner::new(owner.email, owner.user), context).await?;)+
                 Ok(())

@@ -14,7 +14,7 @@ use serde::{
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::{Secret, Timestamp};
+use crate::{Secret, Timestamp, jwks::Public};
 
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 const MAX_JTI_BYTES: usize = 255;
@@ -23,8 +23,8 @@ const KID_LABEL: &[u8] = b"axum-users kid v1\0";
 
 /// A key for signed tokens, bound to one algorithm (RFC 8725, section 3.1).
 ///
-/// Its `kid` is derived from the key, so that it is the same wherever the key is; from an HMAC secret by HMAC, so that it
-/// gives nothing of the secret away. A public key and its private key have the same one.
+/// Its `kid` is derived from the key, so that it is the same wherever the key is: the thumbprint of a public key (RFC 7638,
+/// SHA-256), which its private key has too; from an HMAC secret by HMAC, so that it gives nothing of the secret away.
 ///
 /// ```
 /// use axum_users_core::{JwtKey, JwtKeys, KeyError, Secret};
@@ -45,6 +45,7 @@ pub struct JwtKey {
     kid: String,
     signing: Option<EncodingKey>,
     verifying: DecodingKey,
+    public: Option<Public>,
 }
 
 impl JwtKey {
@@ -195,6 +196,11 @@ impl JwtKey {
         self.signing.is_some()
     }
 
+    /// What of the key may be seen by everybody; nothing of an HMAC secret.
+    pub(crate) fn public_half(&self) -> Option<&Public> {
+        self.public.as_ref()
+    }
+
     fn hmac(
         algorithm: Algorithm,
         name: &'static str,
@@ -208,6 +214,7 @@ impl JwtKey {
             kid: short(&keyed_hash(secret.expose(), &[KID_LABEL, name.as_bytes()])?),
             signing: Some(EncodingKey::from_secret(secret.expose())),
             verifying: DecodingKey::from_secret(secret.expose()),
+            public: None,
         })
     }
 
@@ -223,18 +230,24 @@ impl JwtKey {
 
     fn public(algorithm: Algorithm, name: &'static str, verifying: DecodingKey) -> Result<Self, KeyError> {
         let bytes = verifying.try_get_as_bytes().map_err(invalid)?;
-        let digest = Sha256::new()
-            .chain_update(KID_LABEL)
-            .chain_update(name)
-            .chain_update(bytes)
-            .finalize();
+        let public = match algorithm {
+            Algorithm::ES256 => Public::p256(bytes),
+            Algorithm::EdDSA => Public::ed25519(bytes),
+            _ => {
+                let (modulus, exponent) =
+                    (CRYPTO.key_utils.rsa_pub_components_from_public_key)(bytes).map_err(invalid)?;
+                Some(Public::rsa(&modulus, &exponent))
+            }
+        }
+        .ok_or(KeyError::Invalid)?;
         (CRYPTO.verifier_factory)(&algorithm, &verifying).map_err(invalid)?;
         Ok(Self {
             algorithm,
             name,
-            kid: short(&digest),
+            kid: public.thumbprint(),
             signing: None,
             verifying,
+            public: Some(public),
         })
     }
 
@@ -298,6 +311,11 @@ impl JwtKeys {
     pub fn also_verify(mut self, key: JwtKey) -> Self {
         self.others.push(key);
         self
+    }
+
+    /// All keys, the one that signs first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &JwtKey> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     /// Whether the first key can sign.
@@ -397,8 +415,8 @@ impl JwtKeys {
         let kid = optional_text(&header, "kid").ok_or(TokenError::Header)?;
         let typ = optional_text(&header, "typ").ok_or(TokenError::Header)?;
 
-        let candidates: Vec<&JwtKey> = std::iter::once(&self.first)
-            .chain(&self.others)
+        let candidates: Vec<&JwtKey> = self
+            .all()
             .filter(|key| key.name == alg && kid.is_none_or(|kid| key.kid == kid))
             .collect();
         if candidates.is_empty() {
@@ -601,6 +619,9 @@ pub enum KeyError {
     /// The secret stands in a manual, or has too few different bytes (ASVS 5.0, 11.2.3).
     #[error("the secret can be guessed: make one with `openssl rand -base64 48`")]
     Guessable,
+    /// None of the keys may be published: HMAC secrets are for those who sign.
+    #[error("none of the keys has a public half")]
+    NothingPublic,
     /// Not a key of the kind asked for: garbage, another algorithm, public in place of private or the reverse.
     #[error("not a key of the kind that was asked for")]
     Invalid,

@@ -8,6 +8,7 @@ mod email;
 mod error;
 mod event;
 mod hooks;
+mod jwks;
 mod keys;
 mod manager;
 mod memory;
@@ -23,6 +24,8 @@ mod store;
 mod token;
 mod user;
 
+#[cfg(feature = "strength")]
+pub use self::password::PasswordStrength;
 pub use self::{
     api::{IdFor, UserApi, UserOf},
     body::{FieldError, RequestBody},
@@ -38,14 +41,16 @@ pub use self::{
         Denied, FailedLogin, InvalidPassword, Notice, PasswordOwner, RevocationReason, Revoked, TokenEvent,
         Updated, UserHooks,
     },
+    jwks::{PublicKey, PublicKeys},
     keys::{JwtKey, JwtKeys, KeyError, SignError, TokenError, TokenPolicy, VerifiedClaims},
     manager::{Authentication, Page, PersonalTokenRules, UserManager},
     memory::{InMemoryUsers, MemoryUser},
     message::{Message, MessageKind},
     null_clears::null_clears,
     password::{
-        Argon2Settings, HashCounts, HashError, HasherError, HasherSettings, Password, PasswordError,
-        PasswordHash, PasswordHasher, Verdict,
+        Argon2Settings, BreachLookup, BreachLookupError, BreachedPasswords, HashCounts, HashError,
+        HasherError, HasherSettings, Password, PasswordError, PasswordHash, PasswordHasher, PasswordPolicy,
+        Verdict, WhenUnavailable,
     },
     requests::{
         CurrentPasswordRequest, EmailRequest, PersonalTokenRequest, ResetPasswordRequest, SessionNameRequest,

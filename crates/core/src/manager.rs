@@ -3,6 +3,7 @@
 mod delete;
 mod list;
 mod login;
+mod passwords;
 mod personal_tokens;
 mod register;
 mod reset_password;
@@ -13,9 +14,9 @@ mod verify;
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    Clock, Context, Failure, IdFor, InvalidPassword, Message, MessageKind, Password, PasswordHasher,
-    PasswordOwner, Random, Secrets, SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom,
-    User, UserApi, UserHooks, UserOf, UserStore,
+    Clock, Context, Failure, IdFor, Message, MessageKind, PasswordHasher, PasswordPolicy, Random, Secrets,
+    SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom, User, UserApi, UserHooks,
+    UserOf, UserStore,
     token::{MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
 };
 
@@ -61,7 +62,7 @@ pub struct UserManager<A: UserApi> {
     tokens: OneTimeTokens,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    min_password_chars: usize,
+    passwords: PasswordPolicy,
     require_current_password: bool,
     verify_at_registration: bool,
     end_sessions: bool,
@@ -81,7 +82,7 @@ impl<A: UserApi> UserManager<A> {
             tokens: OneTimeTokens::new(secrets).map_err(|error| SetupError::Invalid(error.to_string()))?,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
-            min_password_chars: 8,
+            passwords: PasswordPolicy::new(),
             require_current_password: true,
             verify_at_registration: false,
             end_sessions: true,
@@ -128,11 +129,18 @@ impl<A: UserApi> UserManager<A> {
         Ok(self)
     }
 
-    /// How many characters a password has at least; 8 by default, 15 recommended where it is the only factor
-    /// (NIST SP 800-63B-4, 3.1.1.2).
+    /// What a new password must be; [`PasswordPolicy::new`] by default.
+    #[must_use]
+    pub fn password_policy(mut self, policy: PasswordPolicy) -> Self {
+        self.passwords = policy;
+        self
+    }
+
+    /// How many characters a password has at least: [`PasswordPolicy::min_chars`] of the present policy; 8 by default, 15
+    /// recommended where it is the only factor (NIST SP 800-63B-4, 3.1.1.2).
     #[must_use]
     pub fn min_password_chars(mut self, chars: usize) -> Self {
-        self.min_password_chars = chars;
+        self.passwords = self.passwords.min_chars(chars);
         self
     }
 
@@ -183,6 +191,11 @@ impl<A: UserApi> UserManager<A> {
         &self.clock
     }
 
+    /// What a new password must be.
+    pub fn passwords(&self) -> &PasswordPolicy {
+        &self.passwords
+    }
+
     /// A context for a job: of now, by nobody in particular.
     pub fn context(&self) -> Context {
         Context::new(self.clock.now())
@@ -207,33 +220,6 @@ impl<A: UserApi> UserManager<A> {
     /// [`Failure`] where the store fails.
     pub async fn find_stored(&self, id: &IdFor<A>) -> Result<Option<Stored<UserOf<A>>>, Failure> {
         Ok(self.store.find(id).await?)
-    }
-
-    async fn validate_password(
-        &self,
-        password: &Password,
-        owner: PasswordOwner<'_, UserOf<A>>,
-        context: &Context,
-    ) -> Result<(), InvalidPassword> {
-        if password.chars() < self.min_password_chars {
-            let reason = format!(
-                "Password should be at least {} characters",
-                self.min_password_chars
-            );
-            return Err(InvalidPassword::new("too_short", reason));
-        }
-        if !owner.email.is_empty()
-            && password
-                .expose()
-                .to_lowercase()
-                .contains(&owner.email.to_lowercase())
-        {
-            return Err(InvalidPassword::new(
-                "contains_email",
-                "Password should not contain e-mail",
-            ));
-        }
-        self.hooks.validate_password(password, owner, context).await
     }
 
     fn mail_token(
@@ -318,7 +304,7 @@ impl<A: UserApi> Clone for UserManager<A> {
             tokens: self.tokens.clone(),
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
-            min_password_chars: self.min_password_chars,
+            passwords: self.passwords.clone(),
             require_current_password: self.require_current_password,
             verify_at_registration: self.verify_at_registration,
             end_sessions: self.end_sessions,
@@ -330,7 +316,7 @@ impl<A: UserApi> fmt::Debug for UserManager<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UserManager")
             .field("tokens", &self.tokens)
-            .field("min_password_chars", &self.min_password_chars)
+            .field("passwords", &self.passwords)
             .field("require_current_password", &self.require_current_password)
             .finish_non_exhaustive()
     }

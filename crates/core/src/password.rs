@@ -1,19 +1,30 @@
 //! Passwords: as they are typed, as they are stored, and the threads that turn one into the other.
 
+mod breached;
+mod common;
+mod context;
 mod engine;
 mod hash;
 mod hasher;
+mod policy;
 mod pool;
 mod settings;
+#[cfg(feature = "strength")]
+mod strength;
 
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+pub(crate) use self::policy::Judged;
+#[cfg(feature = "strength")]
+pub use self::strength::PasswordStrength;
 pub use self::{
+    breached::{BreachLookup, BreachLookupError, BreachedPasswords, WhenUnavailable},
     hash::PasswordHash,
     hasher::{HashCounts, HashError, PasswordHasher, Verdict},
+    policy::PasswordPolicy,
     settings::{Argon2Settings, HasherError, HasherSettings},
 };
 
@@ -76,6 +87,12 @@ impl Password {
     /// Neither log nor store what this returns.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// For the estimate of strength, which is made on another thread.
+    #[cfg(feature = "strength")]
+    fn copy(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// How many Unicode code points the normalised password has: the length that SP 800-63B-4 section 3.1.1.2 counts.

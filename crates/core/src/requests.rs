@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use crate::{
-    EmailAddress, FieldError, NoExtra, Password, RequestBody,
+    EmailAddress, FieldError, MailToken, NoExtra, Password, RequestBody,
     body::Fields,
     schemas::{email, email_schema, password, password_schema},
 };
@@ -44,7 +44,7 @@ pub struct EmailRequest {
 #[non_exhaustive]
 pub struct TokenRequest {
     /// The token.
-    pub token: String,
+    pub token: MailToken,
 }
 
 /// Redeems a mailed token for a new password.
@@ -61,7 +61,7 @@ pub struct TokenRequest {
 #[non_exhaustive]
 pub struct ResetPasswordRequest {
     /// The token.
-    pub token: String,
+    pub token: MailToken,
     /// The new password.
     pub password: Password,
 }
@@ -153,8 +153,8 @@ fn name(text: &str) -> Result<String, FieldError> {
     clippy::unnecessary_wraps,
     reason = "stands where other fields are parsed and may fail"
 )]
-fn text(text: &str) -> Result<String, FieldError> {
-    Ok(text.to_owned())
+fn token(text: &str) -> Result<MailToken, FieldError> {
+    Ok(MailToken::from(text))
 }
 
 fn done(fields: Fields) -> Result<(), Vec<FieldError>> {
@@ -173,7 +173,7 @@ impl RequestBody for EmailRequest {
 impl RequestBody for TokenRequest {
     fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::new(object);
-        let token = fields.required("token", text);
+        let token = fields.required("token", token);
         done(fields)?;
         token.map(|token| Self { token }).ok_or_default()
     }
@@ -182,7 +182,7 @@ impl RequestBody for TokenRequest {
 impl RequestBody for ResetPasswordRequest {
     fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::new(object);
-        let token = fields.required("token", text);
+        let token = fields.required("token", token);
         let password = fields.required("password", password("password"));
         done(fields)?;
         token

@@ -45,12 +45,25 @@ pub struct Registration {
     pub email: EmailAddress,
     /// The password as typed.
     pub password: Password,
+    /// Names that the password must not be made of: see [`PasswordPolicy`](crate::PasswordPolicy).
+    pub words: Vec<String>,
 }
 
 impl Registration {
     /// Registers this address with this password.
     pub fn new(email: EmailAddress, password: Password) -> Self {
-        Self { email, password }
+        Self {
+            email,
+            password,
+            words: Vec::new(),
+        }
+    }
+
+    /// Names that the password must not be made of, such as the person's own.
+    #[must_use]
+    pub fn words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.words.extend(words.into_iter().map(Into::into));
+        self
     }
 }
 
@@ -197,6 +210,8 @@ pub struct UserCreate<X = NoExtra> {
     pub email: EmailAddress,
     /// The password.
     pub password: Password,
+    /// What the password must not be made of: the texts of those of the application's own fields whose name ends in `name`.
+    pub words: Vec<String>,
     /// The application's own fields.
     pub own: X,
 }
@@ -206,9 +221,15 @@ impl<X: RequestBody> RequestBody for UserCreate<X> {
         let mut fields = Fields::new(object);
         let email = fields.required("email", email);
         let password = fields.required("password", password("password"));
+        let words = fields.names();
         let own = fields.own()?;
         match (email, password) {
-            (Some(email), Some(password)) => Ok(Self { email, password, own }),
+            (Some(email), Some(password)) => Ok(Self {
+                email,
+                password,
+                words,
+                own,
+            }),
             _ => Err(Vec::new()),
         }
     }
@@ -216,7 +237,10 @@ impl<X: RequestBody> RequestBody for UserCreate<X> {
 
 impl<S: Accepts<X>, X: RequestBody + ToSchema> CreateUser<S> for UserCreate<X> {
     fn split(self) -> (Registration, S::Columns) {
-        (Registration::new(self.email, self.password), S::columns(self.own))
+        (
+            Registration::new(self.email, self.password).words(self.words),
+            S::columns(self.own),
+        )
     }
 }
 

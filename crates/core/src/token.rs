@@ -84,7 +84,8 @@ impl fmt::Debug for TokenFacts<'_> {
     }
 }
 
-/// A token to put into a mail. `Debug` shows nothing, there is no `Display`, and the memory is wiped.
+/// A token to put into a mail, or as it comes back from one. `Debug` shows nothing, there is no `Display`, and the memory is
+/// wiped.
 ///
 /// ```
 /// use axum_users_core::*;
@@ -109,6 +110,13 @@ impl MailToken {
     /// Who has it can do what it is for. It belongs into the mail and nowhere else.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// As it comes back: whether it is any good is not known.
+impl From<&str> for MailToken {
+    fn from(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
     }
 }
 
@@ -307,7 +315,7 @@ impl Purpose {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ReadToken {
     purpose: TokenPurpose,
     subject: String,
@@ -326,6 +334,14 @@ impl ReadToken {
     pub fn matches(&self, facts: &TokenFacts<'_>) -> bool {
         fingerprint(&self.key, self.purpose, facts)
             .is_some_and(|expected| bool::from(expected.ct_eq(&self.fingerprint)))
+    }
+}
+
+impl fmt::Debug for ReadToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadToken")
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
     }
 }
 

@@ -158,7 +158,7 @@ struct PersonalTokenRead {
 }
 
 /// A personal access token that was just made.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct PersonalTokenCreated {
     /// The token itself. It is not shown again.
     token: String,
@@ -236,7 +236,7 @@ where
         .await
         .map_err(|error| match error {
             PersonalTokenError::SessionEnded => users.unauthorized(true),
-            error => error.refusal(),
+            error => error.into(),
         })?;
     let created = PersonalTokenCreated {
         token,

@@ -1,10 +1,10 @@
 //! What each operation's errors are on the wire.
 
 use axum::http::StatusCode;
-use axum_users_auth::{Refusal, openapi::ErrorDoc};
+use axum_users_auth::{AxumUsers, Refusal, openapi::ErrorDoc};
 use axum_users_core::{
     DeleteError, LoginError, PersonalTokenError, RegisterError, RequestError, ResetPasswordError,
-    UpdateError, VerifyError,
+    UpdateError, UserApi, VerifyError, WhenUnavailable,
 };
 
 /// An error whose answers are known before it happens, so that they can be documented.
@@ -36,6 +36,22 @@ pub(crate) const DENIED: ErrorDoc = ErrorDoc::coded(
     "The application forbids it, with a code and a reason of its own in the place of these.",
 )
 .with_reason("Why, in words for people");
+
+const UNCHECKED: &str = "PASSWORD_CHECK_UNAVAILABLE";
+
+const PASSWORD_UNCHECKED: ErrorDoc = ErrorDoc::coded(
+    StatusCode::SERVICE_UNAVAILABLE,
+    UNCHECKED,
+    "Whether the new password is known from a breach cannot be looked up. Try again later.",
+);
+
+/// What may be met where a new password is looked up and not taken unseen.
+pub(crate) fn unchecked<A: UserApi>(users: &AxumUsers<A>) -> &'static [ErrorDoc] {
+    match users.manager().passwords().when_unavailable() {
+        None | Some(WhenUnavailable::Accept) => &[],
+        Some(_) => &[PASSWORD_UNCHECKED],
+    }
+}
 
 impl Refused for RegisterError {
     const DOCS: &'static [ErrorDoc] = &[

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     mount::{read, ready, route},
-    refused::Refused,
+    refused::{Refused, unchecked},
 };
 
 /// Lets anyone make an account, to be mounted under `/auth`, say.
@@ -32,6 +32,7 @@ where
     .accepts::<A::Create>()
     .validates()
     .fails_with(RegisterError::DOCS)
+    .fails_with(unchecked(users))
     .returns::<A::Read>(StatusCode::CREATED, "The new user.");
     ready(users, OpenApiRouter::default().routes(register.into()))
 }

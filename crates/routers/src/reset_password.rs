@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     mount::{read, ready, route},
-    refused::Refused,
+    refused::{Refused, unchecked},
 };
 
 /// Lets users set a new password by a mailed token, to be mounted under `/auth`, say.
@@ -46,6 +46,7 @@ where
     .accepts_fields::<ResetPasswordRequest>()
     .validates()
     .fails_with(ResetPasswordError::DOCS)
+    .fails_with(unchecked(users))
     .returns_null(StatusCode::OK, "The new password is set.");
     ready(
         users,
@@ -79,7 +80,7 @@ async fn reset_password<A: UserApi>(
     let ResetPasswordRequest { token, password, .. } = read(body)?;
     users
         .manager()
-        .reset_password(&token, password, &context)
+        .reset_password(token.as_str(), password, &context)
         .await
         .map_err(Refused::refusal)?;
     Ok(Json(()))

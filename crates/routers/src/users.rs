@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     mount::{guarded_route, read, ready, unsafe_route},
-    refused::{DELETE_USER, Refused, UPDATE_BY_PASSWORD},
+    refused::{DELETE_USER, Refused, UPDATE_BY_PASSWORD, unchecked},
 };
 
 /// Lets users see and change themselves, and superusers all others; to be mounted under `/users`, say.
@@ -66,6 +66,7 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
         .accepts::<A::Update>()
         .validates()
         .fails_with(update_refusals(users))
+        .fails_with(unchecked(users))
         .returns::<A::Read>(StatusCode::OK, "The user as they are now.");
     unsafe_route(users, route)
 }
@@ -119,6 +120,7 @@ fn update_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
         .accepts::<A::AdminUpdate>()
         .validates()
         .fails_with(update_refusals(users))
+        .fails_with(unchecked(users))
         .returns::<A::AdminRead>(StatusCode::OK, "The user as they are now.");
     unsafe_route(users, route)
 }

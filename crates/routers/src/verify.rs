@@ -68,7 +68,7 @@ async fn verify<A: UserApi>(
     let TokenRequest { token, .. } = read(body)?;
     let user = users
         .manager()
-        .verify(&token, &context)
+        .verify(token.as_str(), &context)
         .await
         .map_err(Refused::refusal)?;
     Ok(Json(user.into()))

@@ -2,8 +2,8 @@
 
 use axum_users::{
     Active, AxumUsers, Backend, BearerTransport, CookieTransport, DatabaseStrategy, EmailAddress, ErrorStyle,
-    JwtStrategy, Password, PersonalTokens, RegisterError, Registration, SeaOrmUsers, Secrets, UserManager,
-    UsersApi,
+    JwtStrategy, Password, PasswordPolicy, PersonalTokens, RegisterError, Registration, SeaOrmUsers, Secrets,
+    UserManager, UsersApi,
     redis::{RedisSessions, RedisStrategy},
     sea_orm::DatabaseConnection,
     sea_orm_store::users,
@@ -48,11 +48,14 @@ pub(crate) fn users(db: DatabaseConnection, secrets: &Secrets, settings: &Settin
 
     let hooks = TokensFile(settings.tokens_file.clone());
     let manager = UserManager::new(store, hooks, secrets)?;
+    let passwords = PasswordPolicy::new();
     let mut users = if settings.strict {
-        AxumUsers::new(manager, backends)?
+        let passwords = passwords.context_words(["full-profile"]);
+        AxumUsers::new(manager.password_policy(passwords), backends)?
     } else {
-        AxumUsers::new(manager.insecure_no_current_password(), backends)?
-            .error_style(ErrorStyle::FastApiUsers)
+        let passwords = passwords.insecure_allow_common().insecure_allow_context_words();
+        let manager = manager.password_policy(passwords).insecure_no_current_password();
+        AxumUsers::new(manager, backends)?.error_style(ErrorStyle::FastApiUsers)
     };
     for proxy in settings.trusted_proxies.iter().filter(|proxy| !proxy.is_empty()) {
         users = users.trust_proxy(proxy)?;

@@ -10,10 +10,10 @@ use std::{
 use axum::Router;
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, Change, Context, CookieTransport, DatabaseStrategy,
-    Denied, EmailAddress, EndSessions, InvalidPassword, JwtStrategy, MessageKind, Password, PasswordHasher,
-    PasswordOwner, PersonalTokens, RedisSessions, RedisStrategy, Registration, Revoked, Secret, Secrets,
-    TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate, UserHooks, UserManager, UserRead,
-    UserStore, UserUpdate, auth_router,
+    Denied, EmailAddress, EndSessions, InvalidPassword, JwtKeys, JwtStrategy, MessageKind, Password,
+    PasswordHasher, PasswordOwner, PersonalTokens, RedisSessions, RedisStrategy, Registration, Revoked,
+    Secret, Secrets, TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate, UserHooks, UserManager,
+    UserRead, UserStore, UserUpdate, auth_router,
     mail::{Links, MailHooks, Templates},
     normalize_email, personal_tokens_router, register_router, reset_password_router, sessions_router,
     user_list_router, users_router, verify_router,
@@ -75,10 +75,10 @@ impl<U: User> UserHooks<U> for HouseRules {
         _: PasswordOwner<'_, U>,
         _: &Context,
     ) -> Result<(), InvalidPassword> {
-        if password.expose() == "password123" {
+        if password.expose() == "the black knight" {
             return Err(InvalidPassword::new(
-                "common",
-                "This password is known to everybody",
+                "beaten",
+                "None shall pass with this password",
             ));
         }
         Ok(())
@@ -147,6 +147,7 @@ pub(crate) struct Wiring<D: Database> {
     extra: Extra<D>,
     hasher: PasswordHasher,
     options: TokenOptions,
+    keys: JwtKeys,
 }
 
 impl<D: Database> Wiring<D> {
@@ -157,6 +158,7 @@ impl<D: Database> Wiring<D> {
             extra: Box::new(|_| OpenApiRouter::default()),
             hasher: fast_hasher(),
             options: LIFETIME.into(),
+            keys: secrets().access(),
         }
     }
 
@@ -188,6 +190,12 @@ impl<D: Database> Wiring<D> {
         self
     }
 
+    /// What JWTs are signed and checked by.
+    pub(crate) fn keys(mut self, keys: JwtKeys) -> Self {
+        self.keys = keys;
+        self
+    }
+
     pub(crate) fn hasher(mut self, hasher: PasswordHasher) -> Self {
         self.hasher = hasher;
         self
@@ -214,9 +222,9 @@ pub(crate) fn secrets() -> Secrets {
 pub(crate) fn backends<D: Database>(
     store: &Watched<D::Store>,
     options: &TokenOptions,
+    keys: &JwtKeys,
     redis: Option<&RedisSessions>,
 ) -> [Backend<Api<D>>; 4] {
-    let keys = secrets().access();
     let jwt = || JwtStrategy::new(keys.clone(), LIFETIME, store.clone());
     let (bearer, cookie) = (BearerTransport::new(), CookieTransport::new("session"));
     let [token, cookie] = match redis {
@@ -273,6 +281,7 @@ impl<D: Database> App<D> {
         let backends = [Backend::personal(&tokens)].into_iter().chain(backends::<D>(
             &store,
             &wiring.options,
+            &wiring.keys,
             db.redis().as_ref(),
         ));
         let users = AxumUsers::new(manager, backends).expect("the backends are sound");

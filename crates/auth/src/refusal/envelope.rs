@@ -14,7 +14,8 @@ pub struct ErrorModel {
     /// The stable code of the error, always a string.
     #[schema(example = "LOGIN_BAD_CREDENTIALS")]
     pub code: String,
-    /// The stable code of the reason, where there is one: why a password was refused.
+    /// The stable code of the reason, where there is one. Why a password was refused: `too_short`, `contains_email`, `common`,
+    /// `context_word`, `too_guessable`, `breached`, or a code of the application's own. There may be more of them later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "too_short", nullable = false)]
     pub reason_code: Option<String>,

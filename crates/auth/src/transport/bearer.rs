@@ -1,6 +1,6 @@
 //! The `Authorization` header.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -49,7 +49,7 @@ impl BearerTransport {
 }
 
 /// The answer to a login over [`BearerTransport`] (RFC 6749, section 5.1).
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct BearerResponse {
     /// The token.
@@ -60,6 +60,16 @@ pub struct BearerResponse {
     /// How many seconds the token is good; absent where it never ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
+}
+
+/// Shows no token.
+impl fmt::Debug for BearerResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerResponse")
+            .field("token_type", &self.token_type)
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Transport for BearerTransport {
@@ -147,6 +157,16 @@ mod tests {
             );
         }
         BearerTransport::new().read(&headers).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn the_answer_to_a_login_does_not_show_its_token() {
+        let answer = BearerResponse {
+            access_token: "abc".to_owned(),
+            token_type: "bearer".to_owned(),
+            expires_in: None,
+        };
+        assert!(!format!("{answer:?}").contains("abc"));
     }
 
     #[test]

@@ -57,10 +57,18 @@ impl<A: UserApi> UserManager<A> {
         own: ColumnsOf<A>,
         context: &Context,
     ) -> Result<NewUser<ColumnsOf<A>>, RegisterError> {
-        let Registration { email, password } = registration;
-        self.validate_password(&password, PasswordOwner::new(email.as_str(), None), context)
-            .await
-            .map_err(RegisterError::InvalidPassword)?;
+        let Registration {
+            email,
+            password,
+            words,
+        } = registration;
+        self.validate_password(
+            &password,
+            PasswordOwner::new(email.as_str(), None),
+            words,
+            context,
+        )
+        .await?;
         // Hashed before anybody looks whether the address is free, so that both answers take the same time.
         let hash = self.hasher.hash(password).await?;
         Ok(NewUser::new(email, Some(hash), own, context.now))

@@ -57,10 +57,10 @@ impl<A: UserApi> UserManager<A> {
         self.validate_password(
             &password,
             PasswordOwner::new(stored.email(), Some(&stored.user)),
+            Vec::new(),
             context,
         )
-        .await
-        .map_err(ResetPasswordError::InvalidPassword)?;
+        .await?;
         let mut change = Change::new(context.now);
         change.expect.password_of(&stored.user);
         change.expect.email_of(&stored.user);

@@ -158,9 +158,9 @@ impl<A: UserApi> UserManager<A> {
                 .email
                 .as_ref()
                 .map_or(user.email(), |email| email.as_str());
-            self.validate_password(password, PasswordOwner::new(email, Some(user)), context)
-                .await
-                .map_err(UpdateError::InvalidPassword)?;
+            let owner = PasswordOwner::new(email, Some(user));
+            self.validate_password(password, owner, Vec::new(), context)
+                .await?;
         }
         self.hooks
             .on_before_update(user, updated, context)

@@ -6,6 +6,7 @@ use argon2::{
     Algorithm, Params, Version,
     password_hash::phc::{Output, Salt},
 };
+use zeroize::Zeroizing;
 
 /// What is stored in place of a password: a PHC string, or a bcrypt string from an older system.
 ///
@@ -19,14 +20,14 @@ use argon2::{
 /// ```
 ///
 /// # Security
-/// `Debug` is redacted and there is no `Display`: a hash that leaks can be guessed against at leisure.
+/// `Debug` is redacted, there is no `Display`, and the memory is wiped: a hash that leaks can be guessed against at leisure.
 #[derive(Clone)]
-pub struct PasswordHash(String);
+pub struct PasswordHash(Zeroizing<String>);
 
 impl PasswordHash {
     /// Takes a hash from the store, as it stands there; whether it can be used shows when a password is verified.
     pub fn from_stored(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(Zeroizing::new(text.into()))
     }
 
     /// The text for the store.
@@ -35,8 +36,8 @@ impl PasswordHash {
     }
 
     /// The text for the store, without a copy.
-    pub fn into_string(self) -> String {
-        self.0
+    pub fn into_string(mut self) -> String {
+        std::mem::take(&mut *self.0)
     }
 }
 

@@ -123,6 +123,15 @@ impl PasswordHasher {
         self.0.pool()?.run(move |engine| engine.hash(&password)).await?
     }
 
+    /// Does other work that takes as long as hashing where hashing is done.
+    #[cfg(feature = "strength")]
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        self.0.pool()?.run(move |_| work()).await
+    }
+
     /// Verifies a typed password against the stored hash. `None` stands for "there is no such user" and for "this user
     /// has no password".
     ///

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use axum_users_core::{
-    Context, LoginError, PersonalTokenRules, RevocationReason, Revoked, SecurityEvent, SecurityEvent as E,
-    TokenDigest, UserManager,
+    BreachLookup, BreachLookupError, BreachedPasswords, Context, LoginError, Password, PasswordPolicy,
+    PersonalTokenRules, RevocationReason, Revoked, SecurityEvent, SecurityEvent as E, TokenDigest,
+    UserManager, WhenUnavailable,
 };
 use axum_users_testing::{CapturedEvents, captured_events};
 use serde_json::json;
@@ -18,6 +19,15 @@ fn news(events: &CapturedEvents) -> Vec<String> {
     let names = events.security();
     events.clear();
     names
+}
+
+/// Knows nothing of breaches.
+struct Nobody;
+
+impl BreachedPasswords for Nobody {
+    fn is_breached<'a>(&'a self, _: &'a Password) -> BreachLookup<'a> {
+        Box::pin(async { Err(BreachLookupError::new("nobody is there")) })
+    }
 }
 
 /// What only the HTTP layer can see.
@@ -173,6 +183,17 @@ async fn each_event_is_written_once_where_it_happens() {
         .await;
     stage.login("new@example.com", PASSWORD).await.unwrap();
     expect(&[E::PasswordUpgraded], "a login with an old hash");
+
+    let blind = manager
+        .clone()
+        .password_policy(PasswordPolicy::new().breached(Nobody, WhenUnavailable::Accept));
+    let now = stage.now(&ada).await.user;
+    let new = json!({ "password": PASSWORD });
+    blind.update(&now, body(new), &context).await.unwrap();
+    expect(
+        &[E::PasswordCheckSkipped, E::PasswordChanged, E::SessionsEnded],
+        "a password that nobody could look up",
+    );
 
     manager.delete(&ada, &context).await.unwrap();
     expect(&[E::Deleted], "a deletion");
