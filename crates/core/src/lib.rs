@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod hooks;
 mod keys;
+mod limits;
 mod manager;
 mod memory;
 mod message;
@@ -38,6 +39,10 @@ pub use self::{
         Updated, UserHooks,
     },
     keys::{JwtKey, JwtKeys, KeyError, SignError, TokenError, TokenPolicy, VerifiedClaims},
+    limits::{
+        InMemoryLimits, KnownClient, LimitChange, LimitCharge, LimitFuture, LimitKey, LimitStore,
+        LimitVerdict, Quota, RateLimits,
+    },
     manager::{Authentication, Page, PersonalTokenRules, UserManager},
     memory::{InMemoryUsers, MemoryUser},
     message::{Message, MessageKind},

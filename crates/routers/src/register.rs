@@ -10,7 +10,7 @@ use axum_users_core::{RegisterError, UserApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{read, ready, route},
+    mount::{limited, read, ready, route},
     refused::Refused,
 };
 
@@ -33,6 +33,7 @@ where
     .validates()
     .fails_with(RegisterError::DOCS)
     .returns::<A::Read>(StatusCode::CREATED, "The new user.");
+    let register = limited(users, register);
     ready(users, OpenApiRouter::default().routes(register.into()))
 }
 

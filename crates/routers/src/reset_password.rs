@@ -10,7 +10,7 @@ use axum_users_core::{EmailRequest, ResetPasswordError, ResetPasswordRequest, Us
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{read, ready, route},
+    mount::{limited, read, ready, route},
     refused::Refused,
 };
 
@@ -50,8 +50,8 @@ where
     ready(
         users,
         OpenApiRouter::default()
-            .routes(forgot.into())
-            .routes(reset.into()),
+            .routes(limited(users, forgot).into())
+            .routes(limited(users, reset).into()),
     )
 }
 

@@ -16,7 +16,7 @@ use axum_users_core::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{guarded_route, read, ready, unsafe_route},
+    mount::{guarded_route, limited, read, ready, unsafe_route},
     refused::{DELETE_USER, Refused, UPDATE_BY_PASSWORD},
 };
 
@@ -67,7 +67,16 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
         .validates()
         .fails_with(update_refusals(users))
         .returns::<A::Read>(StatusCode::OK, "The user as they are now.");
-    unsafe_route(users, route)
+    unsafe_route(users, by_password(users, route))
+}
+
+/// Documents the limit of guesses at the present password, where that is asked for.
+fn by_password<A: UserApi>(users: &AxumUsers<A>, route: Route<AxumUsers<A>>) -> Route<AxumUsers<A>> {
+    if users.manager().requires_current_password() {
+        limited(users, route)
+    } else {
+        route
+    }
 }
 
 fn update_refusals<A: UserApi>(users: &AxumUsers<A>) -> &'static [ErrorDoc] {
@@ -98,7 +107,7 @@ fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
     } else {
         route.fails_with(DELETE_USER)
     };
-    unsafe_route(users, route)
+    unsafe_route(users, by_password(users, route))
 }
 
 fn user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
@@ -120,7 +129,7 @@ fn update_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
         .validates()
         .fails_with(update_refusals(users))
         .returns::<A::AdminRead>(StatusCode::OK, "The user as they are now.");
-    unsafe_route(users, route)
+    unsafe_route(users, by_password(users, route))
 }
 
 fn delete_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {

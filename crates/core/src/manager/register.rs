@@ -16,11 +16,17 @@ impl<A: UserApi> UserManager<A> {
     /// # Errors
     /// [`RegisterError`]; the rules for passwords are looked at before the address.
     pub async fn register(&self, body: A::Create, context: &Context) -> Result<UserOf<A>, RegisterError> {
+        self.limiter.registration(context).await?;
         let (registration, own) = body.split();
         self.hooks
             .on_before_register(&registration.email, context)
             .await
             .map_err(RegisterError::Denied)?;
+        self.check_new_password(&registration, context).await?;
+        // Only now: who is told that a password is too short may try another.
+        self.limiter
+            .registration_of(registration.email.key(), context)
+            .await?;
         let new = self.new_user(registration, own, context).await?;
         let token = OnceLock::new();
         let compose = |user: &UserOf<A>| self.verification_mails(user, &token, context);
@@ -45,10 +51,22 @@ impl<A: UserApi> UserManager<A> {
         own: ColumnsOf<A>,
         context: &Context,
     ) -> Result<UserOf<A>, RegisterError> {
+        self.check_new_password(&registration, context).await?;
         let mut new = self.new_user(registration, own, context).await?;
         new.is_verified = true;
         new.is_superuser = true;
         self.store_new(new, &|_| Vec::new(), context).await
+    }
+
+    async fn check_new_password(
+        &self,
+        registration: &Registration,
+        context: &Context,
+    ) -> Result<(), RegisterError> {
+        let owner = PasswordOwner::new(registration.email.as_str(), None);
+        self.validate_password(&registration.password, owner, context)
+            .await
+            .map_err(RegisterError::InvalidPassword)
     }
 
     async fn new_user(
@@ -58,9 +76,6 @@ impl<A: UserApi> UserManager<A> {
         context: &Context,
     ) -> Result<NewUser<ColumnsOf<A>>, RegisterError> {
         let Registration { email, password } = registration;
-        self.validate_password(&password, PasswordOwner::new(email.as_str(), None), context)
-            .await
-            .map_err(RegisterError::InvalidPassword)?;
         // Hashed before anybody looks whether the address is free, so that both answers take the same time.
         let hash = self.hasher.hash(password).await?;
         Ok(NewUser::new(email, Some(hash), own, context.now))

@@ -13,6 +13,9 @@ impl<A: UserApi> UserManager<A> {
     /// # Errors
     /// [`RequestError`] where store or hooks fail; whether there is such a user cannot be told from the answer.
     pub async fn request_verify(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
+        self.limiter
+            .mail(MessageKind::Verify, email.key(), context)
+            .await?;
         let found = self.store.find_by_email(email.key()).await?;
         let Some(user) = found.filter(|user| user.is_active() && !user.is_verified()) else {
             return Ok(self.enqueue_decoy(MessageKind::Verify, context).await?);
@@ -38,6 +41,7 @@ impl<A: UserApi> UserManager<A> {
     /// # Errors
     /// [`VerifyError`]: a token is good once, until it expires, and only for the address and the password the user had.
     pub async fn verify(&self, token: &str, context: &Context) -> Result<UserOf<A>, VerifyError> {
+        self.limiter.mailed_token(context).await?;
         let stored = match self.token_owner(TokenPurpose::Verify, token, context).await? {
             TokenOwner::Good(stored) if stored.is_active() && !stored.is_verified() => stored,
             TokenOwner::Good(stored) | TokenOwner::Outdated(stored) => {
