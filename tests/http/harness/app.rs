@@ -11,8 +11,8 @@ use axum::Router;
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, Change, Context, CookieTransport, DatabaseStrategy,
     Denied, EmailAddress, EndSessions, InvalidPassword, JwtStrategy, MessageKind, Password, PasswordHasher,
-    PasswordOwner, PersonalTokens, RedisSessions, RedisStrategy, Registration, Revoked, Secret, Secrets,
-    TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate, UserHooks, UserManager, UserRead,
+    PasswordOwner, PersonalTokens, RateLimits, RedisSessions, RedisStrategy, Registration, Revoked, Secret,
+    Secrets, TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate, UserHooks, UserManager, UserRead,
     UserStore, UserUpdate, auth_router,
     mail::{Links, MailHooks, Templates},
     normalize_email, personal_tokens_router, register_router, reset_password_router, sessions_router,
@@ -147,6 +147,7 @@ pub(crate) struct Wiring<D: Database> {
     extra: Extra<D>,
     hasher: PasswordHasher,
     options: TokenOptions,
+    limits: RateLimits,
 }
 
 impl<D: Database> Wiring<D> {
@@ -157,7 +158,15 @@ impl<D: Database> Wiring<D> {
             extra: Box::new(|_| OpenApiRouter::default()),
             hasher: fast_hasher(),
             options: LIFETIME.into(),
+            // Most tests try more than anybody may.
+            limits: RateLimits::insecure_off(),
         }
+    }
+
+    /// How often something may be tried.
+    pub(crate) fn limits(mut self, limits: RateLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     pub(crate) fn manager(
@@ -268,7 +277,8 @@ impl<D: Database> App<D> {
     pub(crate) fn on(db: Arc<D>, clock: TestClock, wiring: Wiring<D>) -> Self {
         let store = Watched::new(db.store());
         let rules = HouseRules::default();
-        let manager = (wiring.manager)(manager(&store, &clock, wiring.hasher, rules.clone()));
+        let manager = manager(&store, &clock, wiring.hasher, rules.clone()).with_limits(wiring.limits);
+        let manager = (wiring.manager)(manager);
         let tokens = personal_tokens::<D>(&store);
         let backends = [Backend::personal(&tokens)].into_iter().chain(backends::<D>(
             &store,

@@ -3,12 +3,14 @@
 use std::{
     fmt::Debug,
     future::{Future, IntoFuture},
+    net::{IpAddr, SocketAddr},
     pin::Pin,
 };
 
 use axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     http::{HeaderMap, Method, Request, header},
 };
 use axum_users::Refusal;
@@ -98,6 +100,14 @@ impl Call {
             Token::Bearer(token) => self.bearer(token),
             Token::Cookie { name, value } => self.header("cookie", &format!("{name}={value}")),
         }
+    }
+
+    /// From a connection of this address.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        let address: IpAddr = address.parse().expect("an address");
+        let connection = ConnectInfo(SocketAddr::new(address, 4711));
+        self.request.extensions_mut().insert(connection);
+        self
     }
 
     /// As a browser sends it for a page of another site.
