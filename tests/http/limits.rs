@@ -370,6 +370,9 @@ async fn a_good_login_forgives_the_account_and_not_the_address<D: Database>(app:
         }
     }
     put_off_for_free(&app, &hasher, guess("victim51@camelot.bt", PASSWORD)).await;
+    // Nor does who fails all the time keep out those whom the address is known to.
+    guess(EMAIL, PASSWORD).await.token();
+    put_off(&guess("victim51@camelot.bt", PASSWORD).await);
     app.try_login("jwt", EMAIL, PASSWORD)
         .from("192.0.2.2")
         .await

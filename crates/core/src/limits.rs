@@ -33,7 +33,8 @@ pub use self::{
 pub struct RateLimits {
     /// Logins of a client address, right or wrong; 300 a minute.
     pub logins_of_address: Quota,
-    /// Logins of a client address that fail; 100 an hour. A right one is given back, and clears nothing else.
+    /// Logins of a client address that fail; 100 an hour. A right one is given back, and clears nothing else. Accounts to which
+    /// the address is known, see below, are not counted here, so that one person cannot keep out all who share it.
     pub failures_of_address: Quota,
     /// Wrong passwords for an account, from all clients that are not known to it; 30 in 30 minutes. What was typed as login
     /// is counted, in its normal form, whether there is such an account or not.

@@ -117,19 +117,22 @@ impl Limiter {
         if !self.limits.on {
             return Ok(guess);
         }
-        if let Some(client) = &client {
-            for rule in [Rule::Logins, Rule::Failures] {
-                guess.charges.push((rule, self.charge(rule, &[client])?));
+        let Some(client) = client else {
+            for rule in ACCOUNT {
+                guess.charges.push((rule, self.charge(rule, &[login])?));
             }
-            guess.mark = Some(self.mark(login, client)?);
-        }
-        for rule in ACCOUNT {
-            let mut charge = self.charge(rule, &[login])?;
-            if let (Some(mark), Some(client)) = (guess.mark, &client) {
-                let own = self.name(rule, &[login, client])?;
-                charge = charge.unless(KnownClient::new(mark, own));
-            }
-            guess.charges.push((rule, charge));
+            return self.begin(guess, context).await;
+        };
+        let mark = self.mark(login, &client)?;
+        guess.mark = Some(mark);
+        let logins = self.charge(Rule::Logins, &[&client])?;
+        guess.charges.push((Rule::Logins, logins));
+        for rule in [Rule::Failures, Rule::Account, Rule::AccountLong] {
+            let whose = if rule == Rule::Failures { &client } else { login };
+            let own = KnownClient::new(mark, self.name(rule, &[login, &client])?);
+            guess
+                .charges
+                .push((rule, self.charge(rule, &[whose])?.unless(own)));
         }
         self.begin(guess, context).await
     }
