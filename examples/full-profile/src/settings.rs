@@ -238,15 +238,19 @@ mod tests {
 
     #[test]
     fn limits_are_on_where_everything_is_strict_and_raised_by_a_number() {
-        let limits = |arguments| settings(arguments).limits().map_err(|error| error.to_string());
+        let limits = |arguments: &[&str]| settings(arguments).limits().map_err(|error| error.to_string());
         assert!(!limits(&[]).unwrap().is_on());
         let strict = limits(&["--strict", "1", "--limit-per-address", ""]).unwrap();
         assert!(strict.is_on());
         let raised = limits(&["--strict", "1", "--limit-per-address", "5000"]).unwrap();
         assert!(raised.failures_of_address.most() > strict.failures_of_address.most());
         assert_eq!(raised.failures_of_account, strict.failures_of_account);
-        for wrong in ["0", "many", "-1"] {
-            assert!(limits(&["--strict", "1", &format!("--limit-per-address={wrong}")]).is_err());
+        for wrong in [
+            "--limit-per-address=0",
+            "--limit-per-address=many",
+            "--limit-per-address=-1",
+        ] {
+            assert!(limits(&["--strict", "1", wrong]).is_err(), "{wrong}");
         }
     }
 }
