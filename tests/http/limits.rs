@@ -424,8 +424,21 @@ async fn a_failure_of_ours_is_nobodys_guess<D: Database>(app: &App<D>) {
     for _ in 0..200 {
         app.try_login("jwt", EMAIL, PASSWORD).from(HOME).await.is(503);
     }
+    let mail = |path: &str| app.post(path).json(json!({"email": EMAIL})).from(HOME);
+    let register = || {
+        let body = json!({"email": NOBODY, "password": PASSWORD});
+        app.post("/auth/register").json(body).from(HOME)
+    };
+    for _ in 0..20 {
+        mail("/auth/forgot-password").await.is(503);
+        mail("/auth/request-verify-token").await.is(503);
+        register().await.is(503);
+    }
     app.store.down(false);
     app.try_login("jwt", EMAIL, PASSWORD).from(HOME).await.token();
+    mail("/auth/forgot-password").await.is(202);
+    mail("/auth/request-verify-token").await.is(202);
+    register().await.is(201);
 }
 
 /// The routes that are limited for each client, with a call that is refused for another reason, if not for too much.

@@ -70,9 +70,9 @@ impl Rule {
     }
 }
 
-/// Guesses at the password of one account, by the login that was typed.
+/// Attemptes at the password of one account, by the login that was typed.
 const ACCOUNT: [Rule; 2] = [Rule::Account, Rule::AccountLong];
-/// Guesses of who has a session of the account.
+/// Attemptes of who has a session of the account.
 const SIGNED_IN: [Rule; 2] = [Rule::SignedIn, Rule::SignedInLong];
 
 /// Counts what is tried.
@@ -84,9 +84,9 @@ pub(crate) struct Limiter {
     shared_again: AtomicI64,
 }
 
-/// A password that is being tried: counted as wrong until something else is known.
+/// Something that is being tried: a password, counted as wrong until something else is known; a mail, counted as sent.
 #[must_use]
-pub(crate) struct Guess {
+pub(crate) struct Attempt {
     charges: Vec<(Rule, LimitCharge)>,
     mark: Option<LimitKey>,
     known: bool,
@@ -111,70 +111,70 @@ impl Limiter {
     }
 
     /// Somebody tries to log in as `login`, in its normal form.
-    pub(crate) async fn login(&self, login: &str, context: &Context) -> Result<Guess, Failure> {
+    pub(crate) async fn login(&self, login: &str, context: &Context) -> Result<Attempt, Failure> {
         let client = client(context);
-        let mut guess = Guess::new();
+        let mut attempt = Attempt::new();
         if !self.limits.on {
-            return Ok(guess);
+            return Ok(attempt);
         }
         let Some(client) = client else {
             for rule in ACCOUNT {
-                guess.charges.push((rule, self.charge(rule, &[login])?));
+                attempt.charges.push((rule, self.charge(rule, &[login])?));
             }
-            return self.begin(guess, context).await;
+            return self.begin(attempt, context).await;
         };
         let mark = self.mark(login, &client)?;
-        guess.mark = Some(mark);
+        attempt.mark = Some(mark);
         let logins = self.charge(Rule::Logins, &[&client])?;
-        guess.charges.push((Rule::Logins, logins));
+        attempt.charges.push((Rule::Logins, logins));
         for rule in [Rule::Failures, Rule::Account, Rule::AccountLong] {
             let whose = if rule == Rule::Failures { &client } else { login };
             let own = KnownClient::new(mark, self.name(rule, &[login, &client])?);
-            guess
+            attempt
                 .charges
                 .push((rule, self.charge(rule, &[whose])?.unless(own)));
         }
-        self.begin(guess, context).await
+        self.begin(attempt, context).await
     }
 
     /// Who has a session of the account `id` tries its present password.
-    pub(crate) async fn signed_in(&self, id: &str, context: &Context) -> Result<Guess, Failure> {
-        let mut guess = Guess::new();
+    pub(crate) async fn signed_in(&self, id: &str, context: &Context) -> Result<Attempt, Failure> {
+        let mut attempt = Attempt::new();
         if self.limits.on {
             for rule in SIGNED_IN {
-                guess.charges.push((rule, self.charge(rule, &[id])?));
+                attempt.charges.push((rule, self.charge(rule, &[id])?));
             }
         }
-        self.begin(guess, context).await
+        self.begin(attempt, context).await
     }
 
-    async fn begin(&self, mut guess: Guess, context: &Context) -> Result<Guess, Failure> {
-        guess.known = self.take(&guess.charges, context).await?;
-        Ok(guess)
+    async fn begin(&self, mut attempt: Attempt, context: &Context) -> Result<Attempt, Failure> {
+        attempt.known = self.take(&attempt.charges, context).await?;
+        Ok(attempt)
     }
 
     /// The password was right: the failures of this account are forgotten as far as this client caused them, and the client is
     /// known from now on. What the address has done otherwise stays.
-    pub(crate) async fn right(&self, guess: Guess, context: &Context) {
-        let mut changes: Vec<_> = guess
+    pub(crate) async fn right(&self, attempt: Attempt, context: &Context) {
+        let mut changes: Vec<_> = attempt
             .charges
             .iter()
             .filter_map(|(rule, charge)| match rule {
                 Rule::Logins => None,
-                Rule::Failures => Some(guess.give_back(charge)),
+                Rule::Failures => Some(attempt.give_back(charge)),
                 _ => Some(LimitChange::Clear {
-                    counter: charge.charged(guess.known),
+                    counter: charge.charged(attempt.known),
                 }),
             })
             .collect();
-        changes.extend(guess.mark.map(|mark| self.know(mark, context.now)));
+        changes.extend(attempt.mark.map(|mark| self.know(mark, context.now)));
         self.settle(&changes, context.now).await;
     }
 
-    /// Nobody found out whether the password is right.
-    pub(crate) async fn undecided(&self, guess: Guess, context: &Context) {
-        let charges = guess.charges.iter();
-        let changes: Vec<_> = charges.map(|(_, charge)| guess.give_back(charge)).collect();
+    /// Something of ours failed: it was not found out whether the password is right, or no mail was written.
+    pub(crate) async fn undecided(&self, attempt: Attempt, context: &Context) {
+        let charges = attempt.charges.iter();
+        let changes: Vec<_> = charges.map(|(_, charge)| attempt.give_back(charge)).collect();
         self.settle(&changes, context.now).await;
     }
 
@@ -212,26 +212,32 @@ impl Limiter {
         kind: MessageKind,
         target: &EmailKey,
         context: &Context,
-    ) -> Result<(), Failure> {
-        let mut charges = Vec::new();
+    ) -> Result<Attempt, Failure> {
+        let mut attempt = Attempt::new();
         if self.limits.on {
             let parts = [kind.as_str(), target.as_str()];
-            charges.push((Rule::MailsTo, self.charge(Rule::MailsTo, &parts)?));
+            let to = self.charge(Rule::MailsTo, &parts)?;
+            attempt.charges.push((Rule::MailsTo, to));
             if let Some(client) = client(context) {
-                charges.push((Rule::MailsOf, self.charge(Rule::MailsOf, &[&client])?));
+                let of = self.charge(Rule::MailsOf, &[&client])?;
+                attempt.charges.push((Rule::MailsOf, of));
             }
         }
-        self.take(&charges, context).await?;
-        Ok(())
+        self.begin(attempt, context).await
     }
 
     /// An account with the address `target` is about to be made, or its owner to be told of it.
-    pub(crate) async fn registration_of(&self, target: &EmailKey, context: &Context) -> Result<(), Failure> {
+    pub(crate) async fn registration_of(
+        &self,
+        target: &EmailKey,
+        context: &Context,
+    ) -> Result<Attempt, Failure> {
+        let mut attempt = Attempt::new();
         if self.limits.on {
-            let charge = self.charge(Rule::MailsTo, &["register", target.as_str()])?;
-            self.take(&[(Rule::MailsTo, charge)], context).await?;
+            let to = self.charge(Rule::MailsTo, &["register", target.as_str()])?;
+            attempt.charges.push((Rule::MailsTo, to));
         }
-        Ok(())
+        self.begin(attempt, context).await
     }
 
     /// A client tries to make an account.
@@ -357,7 +363,7 @@ impl Limiter {
     }
 }
 
-impl Guess {
+impl Attempt {
     fn new() -> Self {
         Self {
             charges: Vec::new(),

@@ -27,14 +27,18 @@ pub struct Quota {
 }
 
 const LEAST: Duration = Duration::from_millis(1);
+/// About a century.
+const LONGEST: Duration = Duration::from_hours(24 * 36_525);
 
 impl Quota {
     /// At most `most` at once, at least 1; all of them come back in the course of `within`.
     pub const fn new(most: u32, within: Duration) -> Self {
         let most = if most == 0 { 1 } else { most };
         let millis = within.as_millis() / most as u128;
-        let interval = if millis == 0 || millis > u64::MAX as u128 {
+        let interval = if millis < LEAST.as_millis() {
             LEAST
+        } else if millis > LONGEST.as_millis() {
+            LONGEST
         } else {
             #[expect(clippy::cast_possible_truncation, reason = "it was just compared")]
             Duration::from_millis(millis as u64)
@@ -134,8 +138,10 @@ mod tests {
             Quota::new(10, Duration::ZERO).interval(),
             Duration::from_millis(1)
         );
-        let huge = Quota::new(u32::MAX, Duration::MAX);
-        assert_eq!(huge.take(Some(Timestamp::from_millis(i64::MAX)), NOW).ok(), None);
+        let never = Quota::new(2, Duration::MAX);
+        assert_eq!(taken(never, None, NOW), 2);
+        let later = NOW.plus(Duration::from_hours(24 * 36_524));
+        assert_eq!(taken(never, Some(NOW.plus(never.window())), later), 0);
     }
 
     #[test]

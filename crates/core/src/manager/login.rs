@@ -31,11 +31,11 @@ impl<A: UserApi> UserManager<A> {
         password: Password,
         context: &Context,
     ) -> Result<Authentication<UserOf<A>>, LoginError> {
-        let guess = self.limiter.login(&self.store.login_name(login), context).await?;
+        let attempt = self.limiter.login(&self.store.login_name(login), context).await?;
         let outcome = self.check_login(login, password, context).await;
         match &outcome {
-            Ok(_) => self.limiter.right(guess, context).await,
-            Err(LoginError::Failed(_)) => self.limiter.undecided(guess, context).await,
+            Ok(_) => self.limiter.right(attempt, context).await,
+            Err(LoginError::Failed(_)) => self.limiter.undecided(attempt, context).await,
             Err(_) => {}
         }
         outcome

@@ -24,9 +24,21 @@ impl<A: UserApi> UserManager<A> {
             .map_err(RegisterError::Denied)?;
         self.check_new_password(&registration, context).await?;
         // Only now: who is told that a password is too short may try another.
-        self.limiter
-            .registration_of(registration.email.key(), context)
-            .await?;
+        let key = registration.email.key();
+        let attempt = self.limiter.registration_of(key, context).await?;
+        let made = self.make(registration, own, context).await;
+        if let Err(RegisterError::Failed(_)) = &made {
+            self.limiter.undecided(attempt, context).await;
+        }
+        made
+    }
+
+    async fn make(
+        &self,
+        registration: Registration,
+        own: ColumnsOf<A>,
+        context: &Context,
+    ) -> Result<UserOf<A>, RegisterError> {
         let new = self.new_user(registration, own, context).await?;
         let token = OnceLock::new();
         let compose = |user: &UserOf<A>| self.verification_mails(user, &token, context);

@@ -10,11 +10,18 @@ impl<A: UserApi> UserManager<A> {
     /// Mails a token that sets a new password, if the address belongs to an active user.
     ///
     /// # Errors
-    /// [`RequestError`] where store or hooks fail; whether there is such a user cannot be told from the answer.
+    /// [`RequestError`] where store or hooks fail, or too many mails were asked for; whether there is such a user cannot be told from the answer.
     pub async fn forgot_password(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
-        self.limiter
-            .mail(MessageKind::ResetPassword, email.key(), context)
-            .await?;
+        let kind = MessageKind::ResetPassword;
+        let attempt = self.limiter.mail(kind, email.key(), context).await?;
+        let mailed = self.mail_reset_token(email, context).await;
+        if mailed.is_err() {
+            self.limiter.undecided(attempt, context).await;
+        }
+        mailed
+    }
+
+    async fn mail_reset_token(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
         let found = self.store.find_by_email(email.key()).await?;
         let Some(user) = found.filter(|user| user.is_active()) else {
             return Ok(self.enqueue_decoy(MessageKind::ResetPassword, context).await?);

@@ -101,15 +101,15 @@ impl<A: UserApi> UserManager<A> {
         context: &Context,
     ) -> Result<PasswordHash, CurrentPasswordError> {
         if let (Some(password), Some(hash)) = (password, user.hashed_password()) {
-            let guess = self.limiter.signed_in(&user.id().to_string(), context).await?;
+            let attempt = self.limiter.signed_in(&user.id().to_string(), context).await?;
             match self.hasher.verify(password, Some(hash)).await {
                 Ok(Verdict::Right { .. }) => {
-                    self.limiter.right(guess, context).await;
+                    self.limiter.right(attempt, context).await;
                     return Ok(PasswordHash::from_stored(hash));
                 }
                 Ok(Verdict::Wrong) => {}
                 Err(error) => {
-                    self.limiter.undecided(guess, context).await;
+                    self.limiter.undecided(attempt, context).await;
                     return Err(Failure::from(error).into());
                 }
             }

@@ -11,11 +11,18 @@ impl<A: UserApi> UserManager<A> {
     /// Mails a token that confirms an address, if it belongs to an active, unconfirmed user.
     ///
     /// # Errors
-    /// [`RequestError`] where store or hooks fail; whether there is such a user cannot be told from the answer.
+    /// [`RequestError`] where store or hooks fail, or too many mails were asked for; whether there is such a user cannot be told from the answer.
     pub async fn request_verify(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
-        self.limiter
-            .mail(MessageKind::Verify, email.key(), context)
-            .await?;
+        let kind = MessageKind::Verify;
+        let attempt = self.limiter.mail(kind, email.key(), context).await?;
+        let mailed = self.mail_verify_token(email, context).await;
+        if mailed.is_err() {
+            self.limiter.undecided(attempt, context).await;
+        }
+        mailed
+    }
+
+    async fn mail_verify_token(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
         let found = self.store.find_by_email(email.key()).await?;
         let Some(user) = found.filter(|user| user.is_active() && !user.is_verified()) else {
             return Ok(self.enqueue_decoy(MessageKind::Verify, context).await?);

@@ -20,8 +20,12 @@ fn news(events: &CapturedEvents) -> Vec<String> {
     names
 }
 
-/// What only the HTTP layer can see.
-const ELSEWHERE: [SecurityEvent; 1] = [SecurityEvent::CrossOriginRefused];
+/// What only the HTTP layer can see, and what needs limits.
+const ELSEWHERE: [SecurityEvent; 3] = [
+    SecurityEvent::CrossOriginRefused,
+    SecurityEvent::RateLimited,
+    SecurityEvent::RateLimitsUnshared,
+];
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "the story of one user, from first to last")]
