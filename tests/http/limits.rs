@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Answer, App, BACKENDS, Call, Database, OTHER_PASSWORD, PASSWORD, Token, TokensInRedis, Wiring, app,
+    Answer, Api, App, BACKENDS, Call, Database, OTHER_PASSWORD, PASSWORD, Token, TokensInRedis, Wiring, app,
     on_every_database, run,
 };
 
@@ -63,7 +63,7 @@ fn limited<D: Database>(app: &App<D>, limits: RateLimits) -> (App<D>, PasswordHa
 fn limited_and<D: Database>(
     app: &App<D>,
     limits: RateLimits,
-    change: impl FnOnce(AxumUsers<crate::harness::Api<D>>) -> AxumUsers<crate::harness::Api<D>> + 'static,
+    change: impl FnOnce(AxumUsers<Api<D>>) -> AxumUsers<Api<D>> + 'static,
 ) -> (App<D>, PasswordHasher) {
     let limits = match app.db.redis() {
         Some(redis) => limits.counted_in(RedisLimits::new(&redis)),
@@ -538,17 +538,19 @@ async fn ipv6_clients_are_counted_by_64_bits_and_mapped_ones_as_ipv4<D: Database
     assert_eq!(status("::ffff:192.0.2.8").await, 400);
 }
 
+/// In which an address may be claimed.
+const HEADERS: [&str; 6] = [
+    "x-forwarded-for",
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+];
+
 async fn headers_that_anybody_can_send_do_not_evade<D: Database>(app: &App<D>) {
     let mut limits = RateLimits::new();
     limits.logins_of_address = Quota::per_minute(3);
-    const HEADERS: [&str; 6] = [
-        "x-forwarded-for",
-        "forwarded",
-        "x-real-ip",
-        "x-client-ip",
-        "cf-connecting-ip",
-        "true-client-ip",
-    ];
     let claiming = |app: &App<D>, peer: &str, number: usize, heard: Option<&str>| {
         let claimed = client(number);
         let mut call = app

@@ -54,7 +54,7 @@ impl RedisLimits {
             let counter = self.counter(&charge.counter);
             match charge.known {
                 Some(client) => {
-                    keys.extend([counter, self.mark(&client.mark), self.counter(&client.counter)])
+                    keys.extend([counter, self.mark(&client.mark), self.counter(&client.counter)]);
                 }
                 None => keys.extend([counter.clone(), counter.clone(), counter]),
             }

@@ -153,7 +153,7 @@ impl Limiter {
         Ok(attempt)
     }
 
-    /// The password was right: the failures of this account are forgotten as far as this client caused them, and the client is
+    /// The password was right: the failures of this account that were counted the same way are forgotten, and the client is
     /// known from now on. What the address has done otherwise stays.
     pub(crate) async fn right(&self, attempt: Attempt, context: &Context) {
         let mut changes: Vec<_> = attempt
@@ -173,9 +173,12 @@ impl Limiter {
 
     /// Something of ours failed: it was not found out whether the password is right, or no mail was written.
     pub(crate) async fn undecided(&self, attempt: Attempt, context: &Context) {
-        let charges = attempt.charges.iter();
-        let changes: Vec<_> = charges.map(|(_, charge)| attempt.give_back(charge)).collect();
-        self.settle(&changes, context.now).await;
+        let back: Vec<_> = attempt
+            .charges
+            .iter()
+            .map(|(_, charge)| attempt.give_back(charge))
+            .collect();
+        self.settle(&back, context.now).await;
     }
 
     /// The owner of the account has shown that it is theirs, by other means than the password: all failures that can be found

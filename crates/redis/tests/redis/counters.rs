@@ -36,7 +36,7 @@ impl Chance {
         (0..count)
             .map(|place| {
                 let number = place * 4 + self.below(4);
-                let quota = quotas[usize::try_from(number % 4).unwrap()];
+                let quota = quotas[usize::try_from(number % 4).unwrap_or(0)];
                 let charge = LimitCharge::new(key(number), quota);
                 if place == 2 { charge.unless(client) } else { charge }
             })
@@ -63,17 +63,17 @@ impl Chance {
 async fn redis_and_memory_count_alike() {
     let Some(stage) = Stage::set(HOUR) else { return };
     let (redis, memory) = (RedisLimits::new(&stage.redis), InMemoryLimits::new());
-    let (mut chance, mut now) = (Chance(7), START);
+    let (mut dice, mut now) = (Chance(7), START);
     let (mut passed, mut refused, mut known_ones) = (0, 0, 0);
     for step in 0..3000 {
-        now = now.plus(Duration::from_millis(chance.below(2500)));
-        if chance.below(5) == 0 {
-            let change = [chance.change(now)];
+        now = now.plus(Duration::from_millis(dice.below(2500)));
+        if dice.below(5) == 0 {
+            let change = [dice.change(now)];
             redis.settle(&change, now).await.unwrap();
             memory.settle(&change, now).await.unwrap();
             continue;
         }
-        let charges = chance.charges();
+        let charges = dice.charges();
         let verdict = redis.take(&charges, now).await.unwrap();
         assert_eq!(verdict, memory.take(&charges, now).await.unwrap(), "step {step}");
         match verdict {
