@@ -138,7 +138,7 @@ class App:
     def refused(self, answer, status, code, reason=None):
         """A refusal with `code` beside `detail` where the profile is strict, and without where it is not."""
         detail = code if reason is None else {"code": code, "reason": reason}
-        phrases = {"UNAUTHORIZED": "Unauthorized", "FORBIDDEN": "Forbidden", "NOT_FOUND": "Not Found"}
+        phrases = {"UNAUTHORIZED": "Unauthorized", "FORBIDDEN": "Forbidden", "NOT_FOUND": "Not Found", "TOO_MANY_REQUESTS": "Too Many Requests"}
         detail = phrases.get(code, detail)
         body = answer.its(status).json()
         equal(body["detail"], detail, answer.what)
@@ -325,6 +325,28 @@ def present_password(app):
     app.call("POST", "/users/me/delete", {"current_password": OTHER}, by=by).its(204)
 
 
+def limits(app):
+    """Guesses at one account are put off where the profile is strict, and the owner gets in by mail."""
+    email = "lancelot@camelot.bt"
+    app.register(email)
+    statuses = [app.login(BACKENDS[number % 3], email, OTHER).status for number in range(101)]
+    if not app.strict:
+        equal(set(statuses), {400}, "wrong passwords without limits")
+        return
+    equal(statuses, [400] * statuses.count(400) + [429] * statuses.count(429), "wrong passwords")
+    equal(1 <= statuses.count(400) <= 100, True, "how many wrong passwords are looked at")
+    answer = app.login("jwt", email)
+    app.refused(answer, 429, "TOO_MANY_REQUESTS")
+    equal(int(answer.headers["Retry-After"]) > 0, True, "a time to come back")
+    token = app.mailed("/auth/forgot-password", email)
+    app.call("POST", "/auth/reset-password", {"token": token, "password": OTHER}).its(200)
+    app.session("jwt", email, OTHER)
+    asked = [app.call("POST", "/auth/forgot-password", {"email": email}).status for _ in range(40)]
+    equal(asked.count(202) < 10, True, "mails to one address")
+    unknown = [app.call("POST", "/auth/forgot-password", {"email": "nobody@camelot.bt"}).status for _ in range(40)]
+    equal(429 in unknown, True, "mails to nobody")
+
+
 def json_web_token(app):
     """A JWT is one of FastAPI-Users: its secret, its audience, its lifetime."""
     token = app.session("jwt", KING)["Authorization"].removeprefix("Bearer ")
@@ -368,12 +390,13 @@ def everything(app):
     bodies(app)
     cookie(app)
     present_password(app)
+    limits(app)
     document(app)
 
 
 with App(strict=False) as app:
     everything(app)
-with App(strict=True, TOKEN_PREFIX="camelot_", **SECRETS) as app:
+with App(strict=True, TOKEN_PREFIX="camelot_", LIMIT_PER_ADDRESS="100000", **SECRETS) as app:
     everything(app)
     json_web_token(app)
     bearer = app.session("db", KING)["Authorization"]

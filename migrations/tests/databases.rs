@@ -1332,6 +1332,16 @@ async fn a_login_is_an_address_or_a_value_of_the_column_that_is_named() {
             assert!(users.find_by_login(login).await.unwrap().is_none(), "{login}");
         }
         assert!(plain.find_by_login("ada").await.unwrap().is_none());
+        // Tries are counted under one name for all spellings of one login.
+        for (login, name) in [
+            ("ADA", "ada"),
+            ("Ada", "ada"),
+            ("Ada@Example.COM", "ada@example.com"),
+            ("a da", ""),
+        ] {
+            assert_eq!(users.login_name(login), name);
+        }
+        assert_eq!(plain.login_name("ADA"), plain.login_name("bob"));
 
         let mut all = Change::new(at(2000));
         all.end_sessions = EndSessions::All;

@@ -13,6 +13,7 @@ mod errors;
 mod guards;
 mod harness;
 mod integer_keys;
+mod limits;
 mod login;
 mod mail_tokens;
 mod openapi;

@@ -1,9 +1,24 @@
 //! What a security reviewer finds in the log.
 
 use axum_users::{
-    Argon2Settings, AxumUsers, BreachLookup, BreachLookupError, BreachedPasswords, HasherSettings,
-    LimitPolicy, Password, PasswordHasher, PasswordPolicy, SecurityEvent, SecurityEvent as E, TokenOptions,
+    Argon2Settings,
+    AxumUsers,
+    BreachLookup,
+    BreachLookupError,
+    BreachedPasswords,
+    HasherSettings,
+    LimitPolicy,
+    Password,
+    PasswordHasher,
+    PasswordPolicy,
+    SecurityEvent,
+    SecurityEvent as E,
+    TokenOptions,
     WhenUnavailable,
+    Quota,
+    RateLimits,
+    RedisLimits,
+    RedisSessions,
 };
 use axum_users_testing::{CapturedEvents, captured_events};
 use serde_json::json;
@@ -296,6 +311,20 @@ async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
     let delete = || app.delete(&by_id).by(&admin);
     log.of(delete(), me, by, &[E::Deleted]).await.is(204);
     log.of(delete(), None, None, &[]).await.is(404);
+
+    // A mail to nobody leaves no event of its own.
+    let gone = RedisSessions::from_url("redis://127.0.0.1:1").unwrap();
+    let mut limits = RateLimits::new().counted_in(RedisLimits::new(&gone));
+    limits.mails_to_target = Quota::per_hour(1);
+    let strict = app.rewired(Wiring::usual().limits(limits));
+    let ask = || {
+        strict
+            .post("/auth/forgot-password")
+            .json(json!({"email": "nobody@camelot.bt"}))
+    };
+    log.of(ask(), None, None, &[E::RateLimitsUnshared]).await.is(202);
+    log.of(ask(), None, None, &[E::RateLimited]).await.is(429);
+    log.of(ask(), None, None, &[]).await.is(429);
 
     for event in SecurityEvent::ALL {
         assert!(log.seen.contains(event), "{event:?} was never caused");

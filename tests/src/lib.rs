@@ -49,6 +49,9 @@ mod testing {}
 #[doc = include_str!("../../docs/deployment.md")]
 mod deployment {}
 
+#[doc = include_str!("../../docs/rate-limits.md")]
+mod rate_limits {}
+
 #[doc = include_str!("../../docs/security.md")]
 mod security {}
 

@@ -26,7 +26,7 @@ use crate::{
     Backend, ErrorStyle, Refusal,
     background::Background,
     body::BodyLimit,
-    context::from_request,
+    context::{Addresses, from_request},
     current_user::{CurrentUser, Found},
     guard::{Guard, INSUFFICIENT_SCOPE, Interactive, PERSONAL_TOKEN_REFUSED, check_token},
     openapi::{BackendScheme, ErrorDoc, ErrorSchema, FinishError, SchemeNeed, finish, guarded},
@@ -61,6 +61,7 @@ pub struct AxumUsers<A: UserApi> {
     backends: Arc<[Backend<A>]>,
     settings: Arc<Settings>,
     background: Background,
+    addresses: Arc<Addresses>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -119,6 +120,7 @@ impl<A: UserApi> AxumUsers<A> {
             backends,
             settings: Arc::default(),
             background: Background::default(),
+            addresses: Arc::default(),
         })
     }
 
@@ -399,6 +401,15 @@ impl<A: UserApi> AxumUsers<A> {
     /// What is known about a request.
     pub fn context(&self, parts: &Parts) -> Context {
         from_request(self.manager.clock().now(), parts, &self.settings.proxies)
+    }
+
+    /// The same for a request that may be limited by its client's address: says once in the log if that cannot be.
+    pub(crate) fn limited_context(&self, parts: &Parts) -> Context {
+        let context = self.context(parts);
+        if self.manager.limits().is_on() {
+            self.addresses.look(parts, &context, self.settings.proxies.any());
+        }
+        context
     }
 
     /// Looks whether the wiring holds: the store is reachable and has all that is needed.
@@ -689,6 +700,7 @@ impl<A: UserApi> Clone for AxumUsers<A> {
             backends: self.backends.clone(),
             settings: self.settings.clone(),
             background: self.background.clone(),
+            addresses: Arc::clone(&self.addresses),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a request says about itself.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Once};
 
 use axum::{
     extract::ConnectInfo,
@@ -8,7 +8,46 @@ use axum::{
 };
 use axum_users_core::{Context, Timestamp};
 
-use crate::proxies::TrustedProxies;
+use crate::proxies::{FORWARDED_FOR, TrustedProxies};
+
+/// What was said about the addresses of clients, once for each set of users.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    unknown: Once,
+    forwarded: Once,
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self {
+            unknown: Once::new(),
+            forwarded: Once::new(),
+        }
+    }
+}
+
+impl Addresses {
+    /// Says what keeps limits by address from working.
+    pub(crate) fn look(&self, parts: &Parts, context: &Context, trusts_proxies: bool) {
+        if context.client_address.is_none() {
+            self.unknown.call_once(|| {
+                tracing::warn!(
+                    target: "axum_users",
+                    "the addresses of clients are not known, so that limits by address do not apply: serve with \
+                     `into_make_service_with_connect_info::<SocketAddr>()`"
+                );
+            });
+        } else if !trusts_proxies && parts.headers.contains_key(FORWARDED_FOR) {
+            self.forwarded.call_once(|| {
+                tracing::warn!(
+                    target: "axum_users",
+                    "a request has `X-Forwarded-For`, and no proxy is trusted: if all clients come through a proxy, name it \
+                     by `trust_proxy`, or all of them share the limits of its address"
+                );
+            });
+        }
+    }
+}
 
 /// What is known about a request. The client's address is that of the connection, or what a trusted proxy says it is.
 pub(crate) fn from_request(now: Timestamp, parts: &Parts, proxies: &TrustedProxies) -> Context {

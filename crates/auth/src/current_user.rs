@@ -218,6 +218,6 @@ impl<A: UserApi> FromRequestParts<AxumUsers<A>> for RequestContext {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, users: &AxumUsers<A>) -> Result<Self, Infallible> {
-        Ok(Self(users.context(parts)))
+        Ok(Self(users.limited_context(parts)))
     }
 }

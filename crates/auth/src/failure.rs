@@ -7,8 +7,11 @@ use axum_users_core::Failure;
 use crate::Refusal;
 
 impl From<Failure> for Refusal {
-    /// 503 with `Retry-After` where something is down, else 500; the cause goes to the log alone.
+    /// 429 with `Retry-After` for too much, 503 where something is down, else 500; the cause goes to the log alone.
     fn from(failure: Failure) -> Self {
+        if let Failure::TooManyRequests { retry_after } = failure {
+            return Self::too_many_requests(retry_after);
+        }
         let causes = chain(&failure);
         if let Failure::Unavailable { retry_after, .. } = failure {
             tracing::warn!(target: "axum_users", causes, "not available");

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum_users_core::SetupError;
 use ipnet::IpNet;
 
-const FORWARDED_FOR: &str = "x-forwarded-for";
+pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The networks that trusted proxies are in.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,11 @@ impl TrustedProxies {
             })?;
         self.0.push(parsed);
         Ok(())
+    }
+
+    /// Whether there are any.
+    pub(crate) fn any(&self) -> bool {
+        !self.0.is_empty()
     }
 
     fn trusts(&self, address: IpAddr) -> bool {

@@ -301,6 +301,12 @@ fn fold(local: &str) -> Result<String, EmailError> {
     Err(EmailError::Invalid)
 }
 
+/// A login that is no address, without regard to case and to how its letters are composed.
+pub(crate) fn fold_login(login: &str) -> String {
+    let cut: String = login.trim().chars().take(MAX_INPUT_CHARS).collect();
+    fold(&cut).unwrap_or_else(|_| cut.to_lowercase())
+}
+
 /// Blanks, controls, and `Default_Ignorable_Code_Point` of Unicode 17.
 fn is_unseen(c: char) -> bool {
     c.is_control()

@@ -6,7 +6,7 @@ use crate::{Denied, HashError, InvalidPassword, OwnConflict, StoreError};
 
 type Source = Box<dyn Error + Send + Sync>;
 
-/// An operation failed through no fault of the one who asked.
+/// An operation was not carried out, whatever was asked for.
 ///
 /// ```
 /// use axum_users_core::{Failure, StoreError};
@@ -28,6 +28,12 @@ pub enum Failure {
         /// What was down.
         #[source]
         source: Source,
+    },
+    /// Too much was tried: the [limits](crate::RateLimits) say when to come back.
+    #[error("too many requests")]
+    TooManyRequests {
+        /// How long to wait before asking again.
+        retry_after: Duration,
     },
     /// A fault of ours or of the application.
     #[error("internal failure")]
@@ -78,7 +84,7 @@ macro_rules! operation_error {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$variant_doc])* #[error($text)] $variant $(($inner))?,)*
-            /// Through no fault of the one who asked.
+            /// For a reason that has nothing to do with what was asked.
             #[error(transparent)]
             Failed(#[from] Failure),
         }

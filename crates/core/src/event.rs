@@ -74,6 +74,10 @@ pub enum SecurityEvent {
     PasswordCheckSkipped,
     /// A request with a cookie came from another site.
     CrossOriginRefused,
+    /// A limit was reached; the field `limit` says which. Written once in each of its windows, so that nobody floods the log.
+    RateLimited,
+    /// The store of the limits failed, and this process counts by itself meanwhile.
+    RateLimitsUnshared,
 }
 
 impl SecurityEvent {
@@ -105,6 +109,8 @@ impl SecurityEvent {
         Self::CurrentPasswordRefused,
         Self::PasswordCheckSkipped,
         Self::CrossOriginRefused,
+        Self::RateLimited,
+        Self::RateLimitsUnshared,
     ];
 
     /// The stable name of the event, as the log has it.
@@ -136,6 +142,8 @@ impl SecurityEvent {
             Self::CurrentPasswordRefused => "current_password_refused",
             Self::PasswordCheckSkipped => "password_check_skipped",
             Self::CrossOriginRefused => "cross_origin_refused",
+            Self::RateLimited => "rate_limited",
+            Self::RateLimitsUnshared => "rate_limits_unshared",
         }
     }
 
@@ -144,5 +152,11 @@ impl SecurityEvent {
         let user = user.map(tracing::field::display);
         let (actor, request_id) = (context.actor.as_deref(), context.request_id.as_deref());
         tracing::info!(target: SECURITY_TARGET, event = self.name(), user, actor, request_id);
+    }
+
+    /// Writes the event about a limit.
+    pub(crate) fn emit_of(self, limit: &'static str, context: &Context) {
+        let (actor, request_id) = (context.actor.as_deref(), context.request_id.as_deref());
+        tracing::info!(target: SECURITY_TARGET, event = self.name(), limit, actor, request_id);
     }
 }

@@ -10,6 +10,7 @@ mod event;
 mod hooks;
 mod jwks;
 mod keys;
+mod limits;
 mod manager;
 mod memory;
 mod message;
@@ -43,6 +44,10 @@ pub use self::{
     },
     jwks::{PublicKey, PublicKeys},
     keys::{JwtKey, JwtKeys, KeyError, SignError, TokenError, TokenPolicy, VerifiedClaims},
+    limits::{
+        InMemoryLimits, KnownClient, LimitChange, LimitCharge, LimitFuture, LimitKey, LimitStore,
+        LimitVerdict, Quota, RateLimits,
+    },
     manager::{Authentication, Page, PersonalTokenRules, UserManager},
     memory::{InMemoryUsers, MemoryUser},
     message::{Message, MessageKind},

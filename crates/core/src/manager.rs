@@ -14,9 +14,10 @@ mod verify;
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    Clock, Context, Failure, IdFor, Message, MessageKind, PasswordHasher, PasswordPolicy, Random, Secrets,
-    SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom, User, UserApi, UserHooks,
+    Clock, Context, Failure, IdFor, Message, MessageKind, PasswordHasher, PasswordPolicy, Random, RateLimits,
+    Secrets, SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom, User, UserApi, UserHooks,
     UserOf, UserStore,
+    limits::Limiter,
     token::{MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
 };
 
@@ -59,6 +60,7 @@ pub struct UserManager<A: UserApi> {
     store: A::Store,
     hooks: Arc<A::Hooks>,
     hasher: PasswordHasher,
+    limiter: Arc<Limiter>,
     tokens: OneTimeTokens,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -79,6 +81,7 @@ impl<A: UserApi> UserManager<A> {
             store,
             hooks: Arc::new(hooks),
             hasher,
+            limiter: Limiter::new(secrets.limits(), RateLimits::default()),
             tokens: OneTimeTokens::new(secrets).map_err(|error| SetupError::Invalid(error.to_string()))?,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
@@ -94,6 +97,14 @@ impl<A: UserApi> UserManager<A> {
     #[must_use]
     pub fn with_hasher(mut self, hasher: PasswordHasher) -> Self {
         self.hasher = hasher;
+        self
+    }
+
+    /// How often something may be tried; [`RateLimits::new`] by default. Counting begins anew, but for counters that are kept
+    /// [elsewhere](RateLimits::counted_in).
+    #[must_use]
+    pub fn with_limits(mut self, limits: RateLimits) -> Self {
+        self.limiter = self.limiter.with(limits);
         self
     }
 
@@ -194,6 +205,11 @@ impl<A: UserApi> UserManager<A> {
     /// What a new password must be.
     pub fn passwords(&self) -> &PasswordPolicy {
         &self.passwords
+    }
+
+    /// How often something may be tried.
+    pub fn limits(&self) -> &RateLimits {
+        self.limiter.limits()
     }
 
     /// A context for a job: of now, by nobody in particular.
@@ -301,6 +317,7 @@ impl<A: UserApi> Clone for UserManager<A> {
             store: self.store.clone(),
             hooks: Arc::clone(&self.hooks),
             hasher: self.hasher.clone(),
+            limiter: Arc::clone(&self.limiter),
             tokens: self.tokens.clone(),
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
@@ -317,6 +334,7 @@ impl<A: UserApi> fmt::Debug for UserManager<A> {
         f.debug_struct("UserManager")
             .field("tokens", &self.tokens)
             .field("passwords", &self.passwords)
+            .field("limits", self.limiter.limits())
             .field("require_current_password", &self.require_current_password)
             .finish_non_exhaustive()
     }

@@ -33,6 +33,7 @@ pub struct Secrets {
     access: JwtKeys,
     reset: Vec<Secret>,
     verify: Vec<Secret>,
+    limits: Secret,
 }
 
 impl Secrets {
@@ -46,6 +47,7 @@ impl Secrets {
             access: JwtKeys::new(JwtKey::hs256(&derive(root, family, "access")?)?),
             reset: vec![derive(root, family, "reset")?],
             verify: vec![derive(root, family, "verify")?],
+            limits: derive(root, family, "limits")?,
         })
     }
 
@@ -106,6 +108,11 @@ impl Secrets {
     /// The secrets for verification tokens; the first signs.
     pub fn verify(&self) -> &[Secret] {
         &self.verify
+    }
+
+    /// What the names of counters are hashed with.
+    pub(crate) fn limits(&self) -> &Secret {
+        &self.limits
     }
 }
 

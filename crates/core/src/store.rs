@@ -3,7 +3,17 @@
 use std::{error::Error, fmt, future::Future, time::Duration};
 
 use crate::{
-    Denied, EmailAddress, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User, UserChanges,
+    Denied,
+    EmailAddress,
+    EmailKey,
+    Epoch,
+    Message,
+    PasswordHash,
+    Stored,
+    Timestamp,
+    User,
+    UserChanges,
+    email::fold_login,
     normalize_email,
     session::{
         Claim, EndSessions, NewPersonalToken, NewToken, PersonalTokenRecord, SignedIn, TokenDigest,
@@ -403,6 +413,19 @@ pub trait UserStore: Clone + Send + Sync + 'static {
                 Ok(key) => self.find_by_email(&key).await,
                 Err(_) => Ok(None),
             }
+        }
+    }
+
+    /// Under which name tries to log in as `login` are counted: the same for all spellings by which
+    /// [`find_by_login`](Self::find_by_login) finds one user. By default the normal form of the address; of what is none, its
+    /// first 320 characters, without regard to case.
+    ///
+    /// # Security
+    /// With a name for each spelling a password can be guessed as often as there are spellings.
+    fn login_name(&self, login: &str) -> String {
+        match normalize_email(login) {
+            Ok(key) => key.as_str().to_owned(),
+            Err(_) => fold_login(login),
         }
     }
 

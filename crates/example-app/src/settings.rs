@@ -88,6 +88,11 @@ pub(crate) struct Settings {
     #[arg(long, env, global = true, value_delimiter = ',')]
     frontend_origins: Vec<String>,
 
+    /// Lets each client address do everything that is limited by address at least so often a minute; for clients that share
+    /// an address, and for tests. Limits of accounts stay
+    #[arg(long, env, global = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit_per_address: Option<u32>,
+
     /// How many passwords are hashed at the same time, each in 19 MiB [default: one for each core]
     #[arg(long, env, global = true)]
     pub(crate) hash_threads: Option<usize>,

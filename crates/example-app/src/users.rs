@@ -2,13 +2,13 @@
 
 use axum_users::{
     Active, AdminUpdate, AxumUsers, Backend, BearerTransport, CookieTransport, DatabaseStrategy,
-    EmailAddress, HasherSettings, JwtStrategy, Password, PasswordHasher, PersonalTokens, RegisterError,
-    Registration, SeaOrmUsers, Secret, Secrets, UserApi, UserCreate, UserManager, UserRead, UserStore,
-    UserUpdate,
+    EmailAddress, HasherSettings, JwtStrategy, Password, PasswordHasher, PersonalTokens, RateLimits,
+    RegisterError, Registration, SeaOrmUsers, Secret, Secrets, UserApi, UserCreate, UserManager, UserRead,
+    UserStore, UserUpdate,
     guard::ScopeNames,
     mail::{Links, MailHooks, Templates, Wake},
     null_clears,
-    redis::{RedisSessions, RedisStrategy},
+    redis::{RedisSessions, RedisStrategy, RedisLimits},
 };
 use sea_orm::{DatabaseConnection, DeriveIntoActiveModel};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,7 @@ pub(crate) fn users(
     if let Some(threads) = settings.hash_threads {
         manager = manager.with_hasher(PasswordHasher::new(&HasherSettings::new().threads(threads))?);
     }
+    manager = manager.with_limits(limits(settings)?);
     let mut users = AxumUsers::new(manager, backends)?.public_url(public_url)?;
     for proxy in settings.trusted_proxies.iter().filter(|proxy| !proxy.is_empty()) {
         users = users.trust_proxy(proxy)?;
@@ -105,6 +106,18 @@ pub(crate) fn users(
         personal,
         wake,
     })
+}
+
+/// How often clients may try something: counted in Redis, where there is one, so that several processes count together.
+fn limits(settings: &Settings) -> Result<RateLimits, Failed> {
+    let mut limits = RateLimits::new();
+    if let Some(per_minute) = settings.limit_per_address {
+        limits = limits.per_address(per_minute);
+    }
+    if let Some(url) = settings.redis_url() {
+        limits = limits.counted_in(RedisLimits::new(&RedisSessions::from_url(url)?));
+    }
+    Ok(limits)
 }
 
 fn backends(

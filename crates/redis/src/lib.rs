@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod failure;
+mod limits;
 mod revocations;
 mod scripts;
 mod server;
@@ -8,4 +9,4 @@ mod sessions;
 mod strategy;
 mod token;
 
-pub use self::{sessions::RedisSessions, strategy::RedisStrategy};
+pub use self::{limits::RedisLimits, sessions::RedisSessions, strategy::RedisStrategy};

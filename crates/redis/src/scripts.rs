@@ -14,6 +14,8 @@ pub(crate) struct Scripts {
     pub(crate) carry: Script,
     pub(crate) revoke: Script,
     pub(crate) check: Script,
+    pub(crate) take: Script,
+    pub(crate) settle: Script,
 }
 
 macro_rules! script {
@@ -35,4 +37,6 @@ pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     carry: script!("carry"),
     revoke: script!("revoke"),
     check: script!("check"),
+    take: script!("take"),
+    settle: script!("settle"),
 });

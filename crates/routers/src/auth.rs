@@ -19,7 +19,7 @@ use utoipa::openapi::{ObjectBuilder, Type};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{cross_origin, guarded_route, invalid_query, ready, route, unsafe_route},
+    mount::{cross_origin, guarded_route, invalid_query, limited, ready, route, unsafe_route},
     refused::{NOT_VERIFIED, Refused, TOO_MANY_SESSIONS},
 };
 
@@ -67,6 +67,7 @@ fn login_route<A: UserApi>(users: &AxumUsers<A>, backend: &Backend<A>) -> Route<
         .validates()
         .fails_with(LoginError::DOCS)
         .signs_in_to(users.scheme_name(backend));
+    login = limited(users, login);
     if users.is_verified_only() {
         login = login.fails_with(&[NOT_VERIFIED]);
     }

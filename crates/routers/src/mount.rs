@@ -17,6 +17,20 @@ const CROSS_ORIGIN: ErrorDoc = ErrorDoc::coded(
     "The request carries a cookie and was caused by a page of another origin.",
 );
 
+const TOO_MANY: ErrorDoc = ErrorDoc::plain(
+    StatusCode::TOO_MANY_REQUESTS,
+    "Too much was tried, by this client, for this account, or for this address of mail.",
+);
+
+/// Documents that a route is limited, where anything is.
+pub(crate) fn limited<A: UserApi>(users: &AxumUsers<A>, route: Route<AxumUsers<A>>) -> Route<AxumUsers<A>> {
+    if users.manager().limits().is_on() {
+        route.fails_with(&[TOO_MANY])
+    } else {
+        route
+    }
+}
+
 /// Reads a body, or refuses it with an error for each field.
 pub(crate) fn read<T: RequestBody>(body: JsonObject) -> Result<T, Refusal> {
     body.read()

@@ -23,7 +23,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{guarded_route, read, ready, unsafe_route},
+    mount::{guarded_route, limited, read, ready, unsafe_route},
     refused::{Refused, TOKEN_BY_PASSWORD},
     time::rfc3339,
     users::Id,
@@ -102,7 +102,7 @@ where
     if users.manager().requires_current_password() {
         route = route.fails_with(&[TOKEN_BY_PASSWORD]);
     }
-    unsafe_route(users, route)
+    unsafe_route(users, limited(users, route))
 }
 
 fn end_route<A, G>(users: &AxumUsers<A>) -> Route<AxumUsers<A>>

@@ -10,7 +10,7 @@ use axum_users_core::{RegisterError, UserApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{read, ready, route},
+    mount::{read, ready, route, limited},
     refused::{Refused, unchecked},
 };
 
@@ -34,6 +34,7 @@ where
     .fails_with(RegisterError::DOCS)
     .fails_with(unchecked(users))
     .returns::<A::Read>(StatusCode::CREATED, "The new user.");
+    let register = limited(users, register);
     ready(users, OpenApiRouter::default().routes(register.into()))
 }
 

@@ -10,7 +10,7 @@ use axum_users_core::{EmailRequest, ResetPasswordError, ResetPasswordRequest, Us
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{read, ready, route},
+    mount::{read, ready, route, limited},
     refused::{Refused, unchecked},
 };
 
@@ -51,8 +51,8 @@ where
     ready(
         users,
         OpenApiRouter::default()
-            .routes(forgot.into())
-            .routes(reset.into()),
+            .routes(limited(users, forgot).into())
+            .routes(limited(users, reset).into()),
     )
 }
 

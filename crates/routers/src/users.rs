@@ -16,7 +16,7 @@ use axum_users_core::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{guarded_route, read, ready, unsafe_route},
+    mount::{guarded_route, read, ready, unsafe_route, limited},
     refused::{DELETE_USER, Refused, UPDATE_BY_PASSWORD, unchecked},
 };
 
@@ -68,7 +68,16 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
         .fails_with(update_refusals(users))
         .fails_with(unchecked(users))
         .returns::<A::Read>(StatusCode::OK, "The user as they are now.");
-    unsafe_route(users, route)
+    unsafe_route(users, by_password(users, route))
+}
+
+/// Documents the limit of guesses at the present password, where that is asked for.
+fn by_password<A: UserApi>(users: &AxumUsers<A>, route: Route<AxumUsers<A>>) -> Route<AxumUsers<A>> {
+    if users.manager().requires_current_password() {
+        limited(users, route)
+    } else {
+        route
+    }
 }
 
 fn update_refusals<A: UserApi>(users: &AxumUsers<A>) -> &'static [ErrorDoc] {
@@ -99,7 +108,7 @@ fn delete_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
     } else {
         route.fails_with(DELETE_USER)
     };
-    unsafe_route(users, route)
+    unsafe_route(users, by_password(users, route))
 }
 
 fn user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {
@@ -122,7 +131,7 @@ fn update_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
         .fails_with(update_refusals(users))
         .fails_with(unchecked(users))
         .returns::<A::AdminRead>(StatusCode::OK, "The user as they are now.");
-    unsafe_route(users, route)
+    unsafe_route(users, by_password(users, route))
 }
 
 fn delete_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {

@@ -10,7 +10,7 @@ use axum_users_core::{EmailRequest, TokenRequest, UserApi, VerifyError};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{read, ready, route},
+    mount::{limited, read, ready, route},
     refused::Refused,
 };
 
@@ -39,8 +39,8 @@ where
     ready(
         users,
         OpenApiRouter::default()
-            .routes(request.into())
-            .routes(verify.into()),
+            .routes(limited(users, request).into())
+            .routes(limited(users, verify).into()),
     )
 }
 

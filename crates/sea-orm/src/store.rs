@@ -597,6 +597,15 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         }
     }
 
+    fn login_name(&self, login: &str) -> String {
+        if let Ok(key) = normalize_email(login) {
+            return key.as_str().to_owned();
+        }
+        let by = self.login_by.as_ref();
+        // What is looked for in no column is nobody's: one name for all of it says enough.
+        by.and_then(|by| (by.value)(login)).unwrap_or_default()
+    }
+
     async fn insert(
         &self,
         new: NewUser<E::ActiveModel>,

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::Router;
 use axum_users_auth::{AxumUsers, Backend, strategy::JwtStrategy, transport::BearerTransport};
-use axum_users_core::{Secret, Secrets, SessionStore, User as _, UserApi, UserManager, UserOf};
+use axum_users_core::{RateLimits, Secret, Secrets, SessionStore, User as _, UserApi, UserManager, UserOf};
 
 use crate::{Call, OutboxReader, TestClock, Token, UserFactory, fast_hasher, token::issue};
 
@@ -48,7 +48,8 @@ pub struct TestApp<A: UserApi> {
 }
 
 impl<A: UserApi> TestApp<A> {
-    /// The application that `router` makes of `users`, who get a clock that stands still and a fast hasher before.
+    /// The application that `router` makes of `users`, who get a clock that stands still and a fast hasher before, and lose
+    /// their rate limits, so that tests may try as often as they like.
     pub fn new(users: AxumUsers<A>, router: impl FnOnce(&AxumUsers<A>) -> Router) -> Self {
         let clock = TestClock::default();
         let users = for_tests(users, &clock);
@@ -188,12 +189,14 @@ impl<A: UserApi> TestApp<A> {
     }
 }
 
-/// The same users with `clock` and [`fast_hasher`], for a test that makes its router itself; see [`TestApp::of`].
+/// The same users with `clock` and [`fast_hasher`] and without rate limits, for a test that makes its router itself; see
+/// [`TestApp::of`]. A test of limits turns them on again: `users.map_manager(|manager| manager.with_limits(RateLimits::new()))`.
 pub fn for_tests<A: UserApi>(users: AxumUsers<A>, clock: &TestClock) -> AxumUsers<A> {
     users.map_manager(|manager| {
         manager
             .with_clock(Arc::new(clock.clone()))
             .with_hasher(fast_hasher())
+            .with_limits(RateLimits::insecure_off())
     })
 }
 

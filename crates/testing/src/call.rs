@@ -3,12 +3,14 @@
 use std::{
     fmt,
     future::{Future, IntoFuture},
+    net::{IpAddr, SocketAddr},
     pin::Pin,
 };
 
 use axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     http::{HeaderMap, HeaderName, HeaderValue, Request, header},
 };
 use axum_users_auth::{AxumUsers, Refusal};
@@ -113,6 +115,17 @@ impl<U> Call<U> {
     /// Presents a token as `Authorization: Bearer`.
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// Over a connection of this address, as an application sees it that is served by `into_make_service_with_connect_info`.
+    ///
+    /// # Panics
+    /// Where the text is no address.
+    pub fn coming_from(mut self, address: &str) -> Self {
+        let address: IpAddr = address.parse().expect("an IP address");
+        let connection = ConnectInfo(SocketAddr::new(address, 4711));
+        self.request.extensions_mut().insert(connection);
+        self
     }
 
     /// As a browser sends it for a page of another site.

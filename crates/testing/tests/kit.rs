@@ -20,8 +20,8 @@ use axum_users_auth::{
     transport::{BearerTransport, CookieTransport, LoginAnswer, Transport},
 };
 use axum_users_core::{
-    EndSessions, InMemoryUsers, Password, RevocationReason, Secret, Secrets, SessionStore, TokenRecord,
-    UserManager,
+    EndSessions, Failure, InMemoryUsers, LoginError, Password, RateLimits, RevocationReason, Secret, Secrets,
+    SessionStore, TokenRecord, UserManager,
 };
 use axum_users_testing::{InMemoryApi, PASSWORD, TestApp, Token};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -233,4 +233,29 @@ async fn bodies_arrive_as_they_are_sent() {
     assert_eq!(echo.text(), "ni!");
     let echo = app.post("/echo").form(&[("a b", "ü&")]).await.is(200);
     assert_eq!(echo.text(), "%61%20%62=%C3%BC%26");
+}
+
+#[tokio::test]
+async fn tests_try_as_often_as_they_like_unless_they_ask_for_limits() {
+    let app = TestApp::<Api>::over(InMemoryUsers::new(), (), |_| Router::new());
+    let last = async |manager: &UserManager<Api>| {
+        let mut last = None;
+        for _ in 0..101 {
+            let guess = Password::parse("wrong wrong").expect("a password");
+            let context = manager.context();
+            last = manager
+                .authenticate("arthur@camelot.bt", guess, &context)
+                .await
+                .err();
+        }
+        last
+    };
+    let manager = app.users().manager();
+    assert!(matches!(last(manager).await, Some(LoginError::BadCredentials)));
+    let limited = manager.clone().with_limits(RateLimits::new());
+    let refused = last(&limited).await;
+    assert!(matches!(
+        refused,
+        Some(LoginError::Failed(Failure::TooManyRequests { .. }))
+    ));
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use axum_users::{LimitPolicy, Secret, Secrets, SetupError, TokenOptions};
+use axum_users::{LimitPolicy, RateLimits, Secret, Secrets, SetupError, TokenOptions};
 use clap::{ArgAction, Parser, ValueEnum, builder::BoolishValueParser};
 
 use crate::Failed;
@@ -71,8 +71,9 @@ pub(crate) struct Settings {
     #[arg(long, env, value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
 
-    #[command(flatten)]
-    later: Later,
+    /// Lets each client address do everything that is limited by address at least so often a minute; limits of accounts stay
+    #[arg(long, env)]
+    limit_per_address: Option<String>,
 }
 
 /// How the tokens of `db`, `cookie` and `redis` live.
@@ -114,14 +115,6 @@ enum Policy {
     /// The oldest token ends
     #[value(alias = "end_oldest", alias = "oldest")]
     EndOldest,
-}
-
-/// Settings whose features do not exist yet.
-#[derive(clap::Args)]
-#[command(next_help_heading = "Taken without effect")]
-struct Later {
-    #[arg(long, env)]
-    limit_per_address: Option<String>,
 }
 
 impl Settings {
@@ -183,6 +176,20 @@ impl Settings {
         Ok(options)
     }
 
+    /// How often clients may try something.
+    pub(crate) fn limits(&self) -> Result<RateLimits, Failed> {
+        if !self.strict {
+            return Ok(RateLimits::insecure_off());
+        }
+        let per_minute = self.limit_per_address.as_deref().filter(|text| !text.is_empty());
+        let limits = RateLimits::new();
+        match per_minute.map(str::parse) {
+            None => Ok(limits),
+            Some(Ok(per_minute @ 1..)) => Ok(limits.per_address(per_minute)),
+            Some(_) => Err("LIMIT_PER_ADDRESS is a number of requests a minute, at least 1".into()),
+        }
+    }
+
     pub(crate) fn redis_url(&self) -> Option<&str> {
         self.redis_url.as_deref().filter(|url| !url.is_empty())
     }
@@ -202,19 +209,12 @@ impl Settings {
     }
 
     pub(crate) fn warn_of_what_has_no_effect(&self) {
-        let later = &self.later;
-        let without_effect: Vec<_> = [
-            ("OAUTH_STATE_SECRET", &self.oauth_state_secret),
-            ("LIMIT_PER_ADDRESS", &later.limit_per_address),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| value.as_deref().filter(|text| !text.is_empty()).map(|_| name))
-        .collect();
-        if !without_effect.is_empty() {
-            tracing::warn!("without effect as yet: {}", without_effect.join(", "));
+        let oauth = self.oauth_state_secret.as_deref();
+        if oauth.is_some_and(|text| !text.is_empty()) {
+            tracing::warn!("without effect as yet: OAUTH_STATE_SECRET");
         }
         if self.strict {
-            tracing::warn!("STRICT=1 lacks as yet: rate limits, silent registration, pending e-mail change");
+            tracing::warn!("STRICT=1 lacks as yet: silent registration, pending e-mail change");
         }
     }
 }
@@ -270,6 +270,24 @@ mod tests {
         }
         for (name, _) in documented {
             assert!(variables.contains(&name), "there is no {name}");
+        }
+    }
+
+    #[test]
+    fn limits_are_on_where_everything_is_strict_and_raised_by_a_number() {
+        let limits = |arguments: &[&str]| settings(arguments).limits().map_err(|error| error.to_string());
+        assert!(!limits(&[]).unwrap().is_on());
+        let strict = limits(&["--strict", "1", "--limit-per-address", ""]).unwrap();
+        assert!(strict.is_on());
+        let raised = limits(&["--strict", "1", "--limit-per-address", "5000"]).unwrap();
+        assert!(raised.failures_of_address.most() > strict.failures_of_address.most());
+        assert_eq!(raised.failures_of_account, strict.failures_of_account);
+        for wrong in [
+            "--limit-per-address=0",
+            "--limit-per-address=many",
+            "--limit-per-address=-1",
+        ] {
+            assert!(limits(&["--strict", "1", wrong]).is_err(), "{wrong}");
         }
     }
 }

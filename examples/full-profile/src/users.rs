@@ -2,9 +2,17 @@
 
 use axum_users::{
     Active, AxumUsers, Backend, BearerTransport, CookieTransport, DatabaseStrategy, EmailAddress, ErrorStyle,
-    JwtStrategy, Password, PasswordPolicy, PersonalTokens, RegisterError, Registration, SeaOrmUsers, Secrets,
-    UserManager, UsersApi,
-    redis::{RedisSessions, RedisStrategy},
+    JwtStrategy,
+    Password,
+    PasswordPolicy,
+    PersonalTokens,
+    RegisterError,
+    Registration,
+    SeaOrmUsers,
+    Secrets,
+    UserManager,
+    UsersApi,
+    redis::{RedisSessions, RedisStrategy, RedisLimits},
     sea_orm::DatabaseConnection,
     sea_orm_store::users,
 };
@@ -41,13 +49,16 @@ pub(crate) fn users(db: DatabaseConnection, secrets: &Secrets, settings: &Settin
         Backend::new("db", BearerTransport::new(), opaque()),
         Backend::new("cookie", cookie, opaque()),
     ];
+    let mut limits = settings.limits()?;
     if let Some(url) = settings.redis_url() {
-        let redis = RedisStrategy::new(&RedisSessions::from_url(url)?, options.clone());
+        let sessions = RedisSessions::from_url(url)?;
+        limits = limits.counted_in(RedisLimits::new(&sessions));
+        let redis = RedisStrategy::new(&sessions, options.clone());
         backends.push(Backend::new("redis", BearerTransport::new(), redis));
     }
 
     let hooks = TokensFile(settings.tokens_file.clone());
-    let manager = UserManager::new(store, hooks, secrets)?;
+    let manager = UserManager::new(store, hooks, secrets)?.with_limits(limits);
     let passwords = PasswordPolicy::new();
     let mut users = if settings.strict {
         let passwords = passwords.context_words(["full-profile"]);

@@ -10,10 +10,36 @@ use std::{
 use axum::Router;
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, Change, Context, CookieTransport, DatabaseStrategy,
-    Denied, EmailAddress, EndSessions, InvalidPassword, JwtKeys, JwtStrategy, MessageKind, Password,
-    PasswordHasher, PasswordOwner, PersonalTokens, RedisSessions, RedisStrategy, Registration, Revoked,
-    Secret, Secrets, TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate, UserHooks, UserManager,
-    UserRead, UserStore, UserUpdate, auth_router,
+    Denied,
+    EmailAddress,
+    EndSessions,
+    InvalidPassword,
+    JwtKeys,
+    JwtStrategy,
+    MessageKind,
+    Password,
+    PasswordHasher,
+    PasswordOwner,
+    PersonalTokens,
+    RedisSessions,
+    RedisStrategy,
+    Registration,
+    Revoked,
+    Secret,
+    Secrets,
+    TokenEvent,
+    TokenOptions,
+    Updated,
+    User,
+    UserApi,
+    UserCreate,
+    UserHooks,
+    UserManager,
+    UserRead,
+    UserStore,
+    UserUpdate,
+    auth_router,
+    RateLimits,
     mail::{Links, MailHooks, Templates},
     normalize_email, personal_tokens_router, register_router, reset_password_router, sessions_router,
     user_list_router, users_router, verify_router,
@@ -148,6 +174,7 @@ pub(crate) struct Wiring<D: Database> {
     hasher: PasswordHasher,
     options: TokenOptions,
     keys: JwtKeys,
+    limits: RateLimits,
 }
 
 impl<D: Database> Wiring<D> {
@@ -159,7 +186,15 @@ impl<D: Database> Wiring<D> {
             hasher: fast_hasher(),
             options: LIFETIME.into(),
             keys: secrets().access(),
+            // Most tests try more than anybody may.
+            limits: RateLimits::insecure_off(),
         }
+    }
+
+    /// How often something may be tried.
+    pub(crate) fn limits(mut self, limits: RateLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     pub(crate) fn manager(
@@ -276,7 +311,8 @@ impl<D: Database> App<D> {
     pub(crate) fn on(db: Arc<D>, clock: TestClock, wiring: Wiring<D>) -> Self {
         let store = Watched::new(db.store());
         let rules = HouseRules::default();
-        let manager = (wiring.manager)(manager(&store, &clock, wiring.hasher, rules.clone()));
+        let manager = manager(&store, &clock, wiring.hasher, rules.clone()).with_limits(wiring.limits);
+        let manager = (wiring.manager)(manager);
         let tokens = personal_tokens::<D>(&store);
         let backends = [Backend::personal(&tokens)].into_iter().chain(backends::<D>(
             &store,

@@ -141,16 +141,7 @@ impl Database for TokensInRedis {
     }
 
     async fn stop(&self) {
-        let client = redis::Client::open(REDIS).expect("the URL is one");
-        let mut connection = client
-            .get_multiplexed_async_connection()
-            .await
-            .expect("Redis is still there");
-        let keys: Vec<String> = redis::cmd("KEYS")
-            .arg(format!("{}:*", self.prefix))
-            .query_async(&mut connection)
-            .await
-            .expect("the keys of the test");
+        let (mut connection, keys) = self.keys().await;
         if !keys.is_empty() {
             let () = redis::cmd("DEL")
                 .arg(keys)
@@ -158,6 +149,40 @@ impl Database for TokensInRedis {
                 .await
                 .expect("the keys are deleted");
         }
+    }
+}
+
+impl TokensInRedis {
+    async fn keys(&self) -> (redis::aio::MultiplexedConnection, Vec<String>) {
+        let client = redis::Client::open(REDIS).expect("the URL is one");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("Redis is still there");
+        let keys = redis::cmd("KEYS")
+            .arg(format!("{}:*", self.prefix))
+            .query_async(&mut connection)
+            .await
+            .expect("the keys of the test");
+        (connection, keys)
+    }
+
+    /// Each key below the prefix, what stands there, and how many milliseconds it is kept.
+    pub(crate) async fn in_redis(&self) -> Vec<(String, String, i64)> {
+        let (mut connection, keys) = self.keys().await;
+        let mut all = Vec::new();
+        for key in keys {
+            let mut ask = async |command: &str| -> redis::Value {
+                let asked = redis::cmd(command).arg(&key).query_async(&mut connection).await;
+                asked.expect("Redis answers")
+            };
+            let kind = format!("{:?}", ask("TYPE").await);
+            let read = if kind.contains("hash") { "HGETALL" } else { "GET" };
+            let content = format!("{:?}", ask(read).await);
+            let kept = redis::from_redis_value(ask("PTTL").await).expect("a number");
+            all.push((key, content, kept));
+        }
+        all
     }
 }
 

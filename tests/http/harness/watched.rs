@@ -79,6 +79,10 @@ impl<S: UserStore> UserStore for Watched<S> {
         self.ask()?.find_by_login(login).await
     }
 
+    fn login_name(&self, login: &str) -> String {
+        self.inner.login_name(login)
+    }
+
     async fn insert(
         &self,
         new: NewUser<S::Columns>,

@@ -35,9 +35,28 @@ impl<A: UserApi> UserManager<A> {
     /// An unknown user, an inactive one and a wrong password take the same work: one look-up and one hash. A hash of older
     /// settings is replaced on success, unless the password has changed since.
     ///
+    /// The try counts for the client's address and for what was typed as login, before anything else is done; see
+    /// [`RateLimits`](crate::RateLimits).
+    ///
     /// # Errors
-    /// [`LoginError::BadCredentials`] for all three, [`LoginError::Denied`] where a hook refuses, or a failure.
+    /// [`LoginError::BadCredentials`] for all three, or a failure, of which too many tries are one.
     pub async fn authenticate(
+        &self,
+        login: &str,
+        password: Password,
+        context: &Context,
+    ) -> Result<Authentication<UserOf<A>>, LoginError> {
+        let attempt = self.limiter.login(&self.store.login_name(login), context).await?;
+        let outcome = self.check_login(login, password, context).await;
+        match &outcome {
+            Ok(_) => self.limiter.right(attempt, context).await,
+            Err(LoginError::Failed(_)) => self.limiter.undecided(attempt, context).await,
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn check_login(
         &self,
         login: &str,
         password: Password,

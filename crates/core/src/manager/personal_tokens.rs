@@ -55,6 +55,7 @@ impl<A: UserApi<Store: PersonalTokenStore>> UserManager<A> {
         rules: &PersonalTokenRules,
         context: &Context,
     ) -> Result<PersonalTokenRecord, PersonalTokenError> {
+        self.limiter.personal_token(context).await?;
         let user = &current.user;
         if self.requires_current_password() {
             self.check_current_password(user, request.current_password, context)

@@ -16,11 +16,29 @@ impl<A: UserApi> UserManager<A> {
     /// # Errors
     /// [`RegisterError`]; the rules for passwords are looked at before the address.
     pub async fn register(&self, body: A::Create, context: &Context) -> Result<UserOf<A>, RegisterError> {
-        let (registration, own) = body.split();
+        self.limiter.registration(context).await?;
+        let (mut registration, own) = body.split();
         self.hooks
             .on_before_register(&registration.email, context)
             .await
             .map_err(RegisterError::Denied)?;
+        self.check_new_password(&mut registration, context).await?;
+        // Only now: who is told that a password is too short may try another.
+        let key = registration.email.key();
+        let attempt = self.limiter.registration_of(key, context).await?;
+        let made = self.make(registration, own, context).await;
+        if let Err(RegisterError::Failed(_)) = &made {
+            self.limiter.undecided(attempt, context).await;
+        }
+        made
+    }
+
+    async fn make(
+        &self,
+        registration: Registration,
+        own: ColumnsOf<A>,
+        context: &Context,
+    ) -> Result<UserOf<A>, RegisterError> {
         let new = self.new_user(registration, own, context).await?;
         let token = OnceLock::new();
         let compose = |user: &UserOf<A>| self.verification_mails(user, &token, context);
@@ -41,14 +59,27 @@ impl<A: UserApi> UserManager<A> {
     /// [`RegisterError`].
     pub async fn create_superuser(
         &self,
-        registration: Registration,
+        mut registration: Registration,
         own: ColumnsOf<A>,
         context: &Context,
     ) -> Result<UserOf<A>, RegisterError> {
+        self.check_new_password(&mut registration, context).await?;
         let mut new = self.new_user(registration, own, context).await?;
         new.is_verified = true;
         new.is_superuser = true;
         self.store_new(new, &|_| Vec::new(), context).await
+    }
+
+    async fn check_new_password(
+        &self,
+        registration: &mut Registration,
+        context: &Context,
+    ) -> Result<(), RegisterError> {
+        let owner = PasswordOwner::new(registration.email.as_str(), None);
+        let words = std::mem::take(&mut registration.words);
+        self.validate_password(&registration.password, owner, words, context)
+            .await?;
+        Ok(())
     }
 
     async fn new_user(
@@ -57,18 +88,7 @@ impl<A: UserApi> UserManager<A> {
         own: ColumnsOf<A>,
         context: &Context,
     ) -> Result<NewUser<ColumnsOf<A>>, RegisterError> {
-        let Registration {
-            email,
-            password,
-            words,
-        } = registration;
-        self.validate_password(
-            &password,
-            PasswordOwner::new(email.as_str(), None),
-            words,
-            context,
-        )
-        .await?;
+        let Registration { email, password, .. } = registration;
         // Hashed before anybody looks whether the address is free, so that both answers take the same time.
         let hash = self.hasher.hash(password).await?;
         Ok(NewUser::new(email, Some(hash), own, context.now))

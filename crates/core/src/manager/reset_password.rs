@@ -10,8 +10,18 @@ impl<A: UserApi> UserManager<A> {
     /// Mails a token that sets a new password, if the address belongs to an active user.
     ///
     /// # Errors
-    /// [`RequestError`] where store or hooks fail; whether there is such a user cannot be told from the answer.
+    /// [`RequestError`] where store or hooks fail, or too many mails were asked for; whether there is such a user cannot be told from the answer.
     pub async fn forgot_password(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
+        let kind = MessageKind::ResetPassword;
+        let attempt = self.limiter.mail(kind, email.key(), context).await?;
+        let mailed = self.mail_reset_token(email, context).await;
+        if mailed.is_err() {
+            self.limiter.undecided(attempt, context).await;
+        }
+        mailed
+    }
+
+    async fn mail_reset_token(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
         let found = self.store.find_by_email(email.key()).await?;
         let Some(user) = found.filter(|user| user.is_active()) else {
             return Ok(self.enqueue_decoy(MessageKind::ResetPassword, context).await?);
@@ -32,7 +42,8 @@ impl<A: UserApi> UserManager<A> {
         Ok(())
     }
 
-    /// Sets a new password by the token that was mailed, and ends all sessions. Nobody is signed in by it.
+    /// Sets a new password by the token that was mailed, and ends all sessions. Nobody is signed in by it. Earlier wrong guesses
+    /// no longer count.
     ///
     /// # Errors
     /// [`ResetPasswordError`]: a token is good once, until it expires, and only for the address and the password the user
@@ -43,6 +54,7 @@ impl<A: UserApi> UserManager<A> {
         password: Password,
         context: &Context,
     ) -> Result<UserOf<A>, ResetPasswordError> {
+        self.limiter.mailed_token(context).await?;
         let stored = match self.token_owner(TokenPurpose::Reset, token, context).await? {
             TokenOwner::Good(stored) if stored.is_active() => stored,
             TokenOwner::Good(stored) | TokenOwner::Outdated(stored) => {
@@ -78,6 +90,7 @@ impl<A: UserApi> UserManager<A> {
                     self.tell_revoked(&stored.id(), which, RevocationReason::PasswordReset, context)
                         .await;
                 }
+                self.forgive(&stored, context).await;
                 self.hooks.on_after_reset_password(&stored, context).await;
                 Ok(stored.user)
             }
@@ -89,5 +102,14 @@ impl<A: UserApi> UserManager<A> {
                 Err(Failure::internal("a reset changes no other column").into())
             }
         }
+    }
+
+    /// Forgets the wrong guesses for a user whose password is another one now; a client that the context knows has shown that
+    /// the account is theirs.
+    pub(super) async fn forgive(&self, user: &UserOf<A>, context: &Context) {
+        let login = self.store.login_name(user.email());
+        self.limiter
+            .recovered(&login, &user.id().to_string(), context)
+            .await;
     }
 }

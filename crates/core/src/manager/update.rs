@@ -68,7 +68,11 @@ impl<A: UserApi> UserManager<A> {
         } else {
             None
         };
+        let sets_password = patch.password.is_some();
         let stored = self.apply(user, patch, own, checked, By::Admin, context).await?;
+        if sets_password {
+            self.forgive(&stored.user, &Context::new(context.now)).await;
+        }
         Ok(stored.user)
     }
 
@@ -89,21 +93,26 @@ impl<A: UserApi> UserManager<A> {
         Ok(Some(hash))
     }
 
-    /// The stored hash that the present password was right for.
+    /// The stored hash that the present password was right for. A wrong one counts, as with a login.
     pub(super) async fn check_current_password(
         &self,
         user: &UserOf<A>,
         password: Option<Password>,
         context: &Context,
     ) -> Result<PasswordHash, CurrentPasswordError> {
-        if let (Some(password), Some(hash)) = (password, user.hashed_password())
-            && let Verdict::Right { .. } = self
-                .hasher
-                .verify(password, Some(hash))
-                .await
-                .map_err(Failure::from)?
-        {
-            return Ok(PasswordHash::from_stored(hash));
+        if let (Some(password), Some(hash)) = (password, user.hashed_password()) {
+            let attempt = self.limiter.signed_in(&user.id().to_string(), context).await?;
+            match self.hasher.verify(password, Some(hash)).await {
+                Ok(Verdict::Right { .. }) => {
+                    self.limiter.right(attempt, context).await;
+                    return Ok(PasswordHash::from_stored(hash));
+                }
+                Ok(Verdict::Wrong) => {}
+                Err(error) => {
+                    self.limiter.undecided(attempt, context).await;
+                    return Err(Failure::from(error).into());
+                }
+            }
         }
         SecurityEvent::CurrentPasswordRefused.emit(Some(&user.id()), context);
         Err(CurrentPasswordError::Refused)

@@ -11,8 +11,18 @@ impl<A: UserApi> UserManager<A> {
     /// Mails a token that confirms an address, if it belongs to an active, unconfirmed user.
     ///
     /// # Errors
-    /// [`RequestError`] where store or hooks fail; whether there is such a user cannot be told from the answer.
+    /// [`RequestError`] where store or hooks fail, or too many mails were asked for; whether there is such a user cannot be told from the answer.
     pub async fn request_verify(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
+        let kind = MessageKind::Verify;
+        let attempt = self.limiter.mail(kind, email.key(), context).await?;
+        let mailed = self.mail_verify_token(email, context).await;
+        if mailed.is_err() {
+            self.limiter.undecided(attempt, context).await;
+        }
+        mailed
+    }
+
+    async fn mail_verify_token(&self, email: &EmailAddress, context: &Context) -> Result<(), RequestError> {
         let found = self.store.find_by_email(email.key()).await?;
         let Some(user) = found.filter(|user| user.is_active() && !user.is_verified()) else {
             return Ok(self.enqueue_decoy(MessageKind::Verify, context).await?);
@@ -38,6 +48,7 @@ impl<A: UserApi> UserManager<A> {
     /// # Errors
     /// [`VerifyError`]: a token is good once, until it expires, and only for the address and the password the user had.
     pub async fn verify(&self, token: &str, context: &Context) -> Result<UserOf<A>, VerifyError> {
+        self.limiter.mailed_token(context).await?;
         let stored = match self.token_owner(TokenPurpose::Verify, token, context).await? {
             TokenOwner::Good(stored) if stored.is_active() && !stored.is_verified() => stored,
             TokenOwner::Good(stored) | TokenOwner::Outdated(stored) => {

@@ -4,6 +4,7 @@
     reason = "where something is not as it must be, the test is to fail"
 )]
 
+mod counters;
 mod harness;
 mod life;
 mod limits;

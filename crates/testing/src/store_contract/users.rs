@@ -137,6 +137,8 @@ pub async fn users_are_found_by_any_spelling_of_their_address<F: StoreFixture>(f
         assert_eq!(by_email.map(|found| found.id()), Some(user.id()), "{typed:?}");
         let by_login = stage.store.find_by_login(typed).await.expect("find_by_login");
         assert_eq!(by_login.map(|found| found.id()), Some(user.id()), "{typed:?}");
+        let names = [stored, typed].map(|login| stage.store.login_name(login));
+        assert_eq!(names[0], names[1], "{typed:?}: tries are counted under one name");
     }
     stage.clear().await;
 }

@@ -30,8 +30,12 @@ impl BreachedPasswords for Nobody {
     }
 }
 
-/// What only the HTTP layer can see.
-const ELSEWHERE: [SecurityEvent; 1] = [SecurityEvent::CrossOriginRefused];
+/// What only the HTTP layer can see, and what needs limits.
+const ELSEWHERE: [SecurityEvent; 3] = [
+    SecurityEvent::CrossOriginRefused,
+    SecurityEvent::RateLimited,
+    SecurityEvent::RateLimitsUnshared,
+];
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "the story of one user, from first to last")]

@@ -7,8 +7,9 @@ use std::{
 
 use axum_users_core::{
     AdminUpdate, Authentication, Change, Context, EmailAddress, Epoch, InMemoryUsers, LoginError, MemoryUser,
-    Message, MessageKind, Notice, Password, PasswordHash, RequestBody, Secret, Secrets, Session, SignedIn,
-    Stored, TokenDigest, User, UserApi, UserCreate, UserHooks, UserManager, UserRead, UserStore, UserUpdate,
+    Message, MessageKind, Notice, Password, PasswordHash, RateLimits, RequestBody, Secret, Secrets, Session,
+    SignedIn, Stored, TokenDigest, User, UserApi, UserCreate, UserHooks, UserManager, UserRead, UserStore,
+    UserUpdate,
 };
 use axum_users_testing::{OutboxReader, TestClock, TestRandom, fast_hasher};
 use serde_json::{Value, json};
@@ -78,6 +79,7 @@ impl Stage {
         let manager = UserManager::new(store.clone(), hooks, &secrets)
             .unwrap()
             .with_hasher(fast_hasher())
+            .with_limits(RateLimits::insecure_off())
             .with_random(Arc::new(TestRandom::default()))
             .with_clock(Arc::new(clock.clone()));
         Self {
