@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum_users_auth::{Refusal, openapi::ErrorDoc, refusal::FieldError};
 use axum_users_core::{
-    DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, PersonalTokenError,
+    ChangeEmailError, DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, PersonalTokenError,
     RegisterError, RequestError, ResetPasswordError, UpdateError, VerifyError,
 };
 
@@ -62,6 +62,13 @@ fn own(conflict: OwnConflict) -> Refusal {
     }])
 }
 
+const REGISTER_INVALID_PASSWORD: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    "REGISTER_INVALID_PASSWORD",
+    "The password is not good enough.",
+)
+.with_reason(TOO_SHORT);
+
 impl Refused for RegisterError {
     const DOCS: &'static [ErrorDoc] = &[
         ErrorDoc::coded(
@@ -69,12 +76,7 @@ impl Refused for RegisterError {
             "REGISTER_USER_ALREADY_EXISTS",
             "A user with this e-mail address exists already.",
         ),
-        ErrorDoc::coded(
-            BAD,
-            "REGISTER_INVALID_PASSWORD",
-            "The password is not good enough.",
-        )
-        .with_reason(TOO_SHORT),
+        REGISTER_INVALID_PASSWORD,
         VALUE_TAKEN,
         DENIED,
     ];
@@ -99,6 +101,9 @@ pub(crate) const TOO_MANY_SESSIONS: ErrorDoc = ErrorDoc::coded(
     LIMIT_REACHED,
     "The user has as many sessions as may be.",
 );
+
+/// What may be met where nobody is told whether an address has an account.
+pub(crate) const SILENT_REGISTRATION: &[ErrorDoc] = &[REGISTER_INVALID_PASSWORD, VALUE_TAKEN, DENIED];
 
 /// That an address is not confirmed, where only confirmed users may sign in.
 pub(crate) const NOT_VERIFIED: ErrorDoc = ErrorDoc::coded(
@@ -206,14 +211,37 @@ const INVALID_CURRENT_PASSWORD: ErrorDoc = ErrorDoc::coded(
     "E-mail or password were to change, and `current_password` is missing or wrong.",
 );
 
-/// What may be met where the present password is asked for.
-pub(crate) const UPDATE_BY_PASSWORD: &[ErrorDoc] = &[
-    EMAIL_EXISTS,
-    INVALID_PASSWORD,
-    INVALID_CURRENT_PASSWORD,
-    VALUE_TAKEN,
-    DENIED,
-];
+const EMAIL_CHANGE_OFF: ErrorDoc = ErrorDoc::coded(
+    StatusCode::FORBIDDEN,
+    "UPDATE_USER_EMAIL_CHANGE_OFF",
+    "Users of this application cannot change their address themselves.",
+);
+
+/// What may be met by who changes a user.
+#[derive(Clone, Copy)]
+pub(crate) struct UpdateRules {
+    /// The present password is asked for.
+    pub(crate) by_password: bool,
+    /// Whether an address has an account is told.
+    pub(crate) telling: bool,
+    /// Addresses are not changed here.
+    pub(crate) email_off: bool,
+}
+
+impl UpdateRules {
+    pub(crate) fn refusals(self) -> Vec<ErrorDoc> {
+        let when = |holds: bool, refusal: ErrorDoc| holds.then_some(refusal);
+        let all = [
+            when(self.telling && !self.email_off, EMAIL_EXISTS),
+            Some(INVALID_PASSWORD),
+            when(self.by_password, INVALID_CURRENT_PASSWORD),
+            when(self.email_off, EMAIL_CHANGE_OFF),
+            Some(VALUE_TAKEN),
+            Some(DENIED),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
 
 impl Refused for UpdateError {
     const DOCS: &'static [ErrorDoc] = &[EMAIL_EXISTS, INVALID_PASSWORD, VALUE_TAKEN, DENIED];
@@ -221,11 +249,36 @@ impl Refused for UpdateError {
     fn refusal(self) -> Refusal {
         match self {
             Self::EmailAlreadyExists => coded("UPDATE_USER_EMAIL_ALREADY_EXISTS"),
+            Self::EmailChangeOff => Refusal::coded(StatusCode::FORBIDDEN, "UPDATE_USER_EMAIL_CHANGE_OFF"),
             Self::InvalidPassword(why) => password("UPDATE_USER_INVALID_PASSWORD", why),
             Self::InvalidCurrentPassword => coded("UPDATE_USER_INVALID_CURRENT_PASSWORD"),
             Self::OwnConflict(conflict) => own(conflict),
             Self::Denied(why) => denied(why),
             Self::Missing => Refusal::not_found(),
+            Self::Failed(failure) => failure.into(),
+            _ => Refusal::internal(),
+        }
+    }
+}
+
+impl Refused for ChangeEmailError {
+    const DOCS: &'static [ErrorDoc] = &[
+        ErrorDoc::coded(
+            BAD,
+            "CHANGE_EMAIL_BAD_TOKEN",
+            "The token is wrong, expired, used, or of a change that another one has overtaken.",
+        ),
+        ErrorDoc::coded(
+            BAD,
+            "CHANGE_EMAIL_ALREADY_EXISTS",
+            "Another user has the address by now.",
+        ),
+    ];
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::BadToken => coded("CHANGE_EMAIL_BAD_TOKEN"),
+            Self::EmailAlreadyExists => coded("CHANGE_EMAIL_ALREADY_EXISTS"),
             Self::Failed(failure) => failure.into(),
             _ => Refusal::internal(),
         }

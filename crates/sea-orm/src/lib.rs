@@ -2,6 +2,7 @@
 
 mod check;
 mod connect;
+mod email_change;
 mod entity;
 mod failure;
 mod family;
