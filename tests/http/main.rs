@@ -6,8 +6,11 @@
 )]
 #![expect(clippy::future_not_send, reason = "a test stays on its thread")]
 
+mod attacks;
 mod cookies;
 mod cross_origin;
+mod email_change;
+mod enumeration;
 mod errors;
 mod guards;
 mod harness;

@@ -8,7 +8,7 @@ use std::{
 use axum::Router;
 use axum_users::{
     AxumUsers, Backend, BearerTransport, ErrorStyle, JwtStrategy, LimitPolicy, Superuser, TokenOptions,
-    UserManager, auth_router, openapi::FinishError, personal_tokens_router, register_router,
+    UserManager, auth_router, change_email_router, openapi::FinishError, personal_tokens_router, register_router,
     reset_password_router, sessions_router, user_list_router, users_router, verify_router,
 };
 use axum_users_testing::{TestClock, fast_hasher};
@@ -126,7 +126,7 @@ async fn operation_ids_are_those_that_generated_clients_know() {
         assert!(all.iter().any(|known| known == id), "{id} is not in {all:?}");
     }
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-    assert_eq!(all.len(), 3 * BACKENDS.len() + 5 + 6 + 1 + 8 + 3);
+    assert_eq!(all.len(), 3 * BACKENDS.len() + 5 + 2 + 6 + 1 + 8 + 3);
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ fn mounted(bits: u32) -> (Router, Value) {
     }
     let others: [(&str, Make); 5] = [
         ("/auth", register_router),
-        ("/auth", verify_router),
+        ("/auth", |users| verify_router(users).merge(change_email_router(users))),
         ("/auth", reset_password_router),
         ("/users", users_router),
         ("/users", user_list_router),
@@ -351,6 +351,12 @@ impl<'a> Stage<'a> {
                 app.register(&email).await;
                 call.json(json!({"token": app.verify_token(&email).await}))
             }
+            ("post", "/auth/confirm-email-change" | "/auth/undo-email-change") => {
+                let (session, new) = (app.login("token", &email).await, self.email());
+                let (confirm, undo) = app.ask_for_email(&session, &email, &new).await;
+                let token = if path.ends_with("/confirm-email-change") { confirm } else { undo };
+                call.json(json!({ "token": token }))
+            }
             ("post", "/users/me/delete") => call.json(json!({"current_password": PASSWORD})),
             ("patch", _) => call.json(json!({"first_name": "Wart"})),
             _ => call,
@@ -490,6 +496,15 @@ impl<'a> Stage<'a> {
         self.good(method, path).await.json_instead(wrong)
     }
 
+    /// A change to an address that somebody has registered with meanwhile.
+    async fn taken_meanwhile(&mut self) -> Call {
+        let ((old, _), new, app) = (self.user().await, self.email(), self.app);
+        let session = app.login("token", &old).await;
+        let (confirm, _) = app.ask_for_email(&session, &old, &new).await;
+        app.register(&new).await;
+        app.confirm_email(&confirm)
+    }
+
     async fn refused(&mut self, method: &str, path: &str, code: &str) -> Option<Call> {
         let wrong = "wrong wrong";
         let app = self.app;
@@ -520,6 +535,8 @@ impl<'a> Stage<'a> {
                 app.verify(&token).await.is(200);
                 json!({ "token": token })
             }
+            "CHANGE_EMAIL_BAD_TOKEN" => json!({"token": "x"}),
+            "CHANGE_EMAIL_ALREADY_EXISTS" => return Some(self.taken_meanwhile().await),
             "UPDATE_USER_EMAIL_ALREADY_EXISTS" => {
                 json!({"email": "kay@camelot.bt", "current_password": PASSWORD})
             }

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     mount::{read, ready, route},
-    refused::Refused,
+    refused::{Refused, UNDO_EMAIL_CHANGE},
 };
 
 /// Lets the new mailbox confirm a change of address, and the old one undo it, by mailed tokens; to be mounted under `/auth`, say.
@@ -49,7 +49,7 @@ where
     )
     .accepts_fields::<TokenRequest>()
     .validates()
-    .fails_with(ChangeEmailError::DOCS)
+    .fails_with(UNDO_EMAIL_CHANGE)
     .returns_null(StatusCode::OK, "The address is the old one.");
     ready(
         users,

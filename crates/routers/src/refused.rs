@@ -261,13 +261,18 @@ impl Refused for UpdateError {
     }
 }
 
+const CHANGE_EMAIL_BAD_TOKEN: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    "CHANGE_EMAIL_BAD_TOKEN",
+    "The token is wrong, expired, used, or of a change that another one has overtaken.",
+);
+
+/// What may be met by who undoes a change of address: the old one is kept for them.
+pub(crate) const UNDO_EMAIL_CHANGE: &[ErrorDoc] = &[CHANGE_EMAIL_BAD_TOKEN];
+
 impl Refused for ChangeEmailError {
     const DOCS: &'static [ErrorDoc] = &[
-        ErrorDoc::coded(
-            BAD,
-            "CHANGE_EMAIL_BAD_TOKEN",
-            "The token is wrong, expired, used, or of a change that another one has overtaken.",
-        ),
+        CHANGE_EMAIL_BAD_TOKEN,
         ErrorDoc::coded(
             BAD,
             "CHANGE_EMAIL_ALREADY_EXISTS",
