@@ -391,7 +391,7 @@ async fn owners_are_told_of_a_new_password_and_may_be_spared_by_name() {
     assert_eq!(app.mailed_to(EMAIL).await, []);
     let quiet = app.rewired(Wiring::usual().manager(UserManager::insecure_no_notices));
     change_in_all_ways(&quiet).await;
-    assert_eq!(app.mailed_to(EMAIL).await, [MessageKind::ResetPassword]);
+    assert_eq!(quiet.mailed_to(EMAIL).await, [MessageKind::ResetPassword]);
 }
 
 #[tokio::test]

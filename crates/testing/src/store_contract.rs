@@ -38,6 +38,7 @@
 //! ```
 
 mod changes;
+mod email_changes;
 mod lists;
 mod outbox;
 mod personal_tokens;
@@ -53,7 +54,7 @@ use std::future::Future;
 use axum_users_core::{ListUsers, Outbox, PersonalTokenStore, SessionStore, UserStore};
 
 pub use self::{
-    changes::*, lists::*, outbox::*, personal_tokens::*, sessions::*, token_limits::*, token_lists::*,
+    changes::*, email_changes::*, lists::*, outbox::*, personal_tokens::*, sessions::*, token_limits::*, token_lists::*,
     token_uses::*, users::*,
 };
 pub use crate::Skipped;
@@ -228,5 +229,24 @@ macro_rules! store_contract {
                 $crate::store_contract::run($crate::store_contract::$property(&$fixture));
             }
         )+
+    };
+}
+
+/// Makes one `#[test]` for every property of stores that keep changes of address, beside
+/// [`store_contract!`](crate::store_contract!): for a fixture whose store is a
+/// [`PendingEmailStore`](axum_users_core::PendingEmailStore).
+#[macro_export]
+macro_rules! pending_email_contract {
+    ($fixture:expr) => {
+        $crate::store_contract! { @tests $fixture;
+            changes_of_address_wait_with_what_they_were_asked_with
+            later_changes_of_address_replace_those_that_wait
+            waiting_changes_of_address_end_with_sessions
+            changes_of_address_are_confirmed_and_undone_once
+            addresses_that_can_be_come_back_to_are_taken
+            changes_to_taken_addresses_are_refused_when_confirmed
+            racing_confirmations_and_undoings_count_once
+            purging_removes_changes_of_address_that_are_over
+        }
     };
 }

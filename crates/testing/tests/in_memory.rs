@@ -16,16 +16,20 @@ impl StoreFixture for InMemory {
 mod contract {
     axum_users_testing::store_contract!(super::InMemory);
 }
+mod email_changes {
+    axum_users_testing::pending_email_contract!(super::InMemory);
+}
 
 #[test]
 fn every_property_is_made_a_test() {
     let root = include_str!("../src/store_contract.rs");
-    let (_, list) = root.split_once("@tests $fixture;").unwrap();
-    let (list, _) = list.split_once('}').unwrap();
-    let mut listed: Vec<_> = list.split_whitespace().collect();
+    let lists = root.split("@tests $fixture;").skip(1);
+    let lists = lists.filter_map(|list| list.split_once('}')).map(|(list, _)| list);
+    let mut listed: Vec<_> = lists.flat_map(str::split_whitespace).collect();
     let sources = [
         include_str!("../src/store_contract/users.rs"),
         include_str!("../src/store_contract/changes.rs"),
+        include_str!("../src/store_contract/email_changes.rs"),
         include_str!("../src/store_contract/sessions.rs"),
         include_str!("../src/store_contract/token_limits.rs"),
         include_str!("../src/store_contract/token_uses.rs"),

@@ -214,9 +214,7 @@ impl Settings {
             tracing::warn!("without effect as yet: {}", without_effect.join(", "));
         }
         if self.strict {
-            tracing::warn!(
-                "STRICT=1 lacks as yet: rate limits, password blocklist, silent registration, pending e-mail change"
-            );
+            tracing::warn!("STRICT=1 lacks as yet: rate limits, password blocklist");
         }
     }
 }

@@ -49,10 +49,13 @@ pub(crate) fn users(db: DatabaseConnection, secrets: &Secrets, settings: &Settin
     let hooks = TokensFile(settings.tokens_file.clone());
     let manager = UserManager::new(store, hooks, secrets)?;
     let mut users = if settings.strict {
-        AxumUsers::new(manager, backends)?
+        AxumUsers::new(manager.silent(), backends)?
     } else {
-        AxumUsers::new(manager.insecure_no_current_password(), backends)?
-            .error_style(ErrorStyle::FastApiUsers)
+        let manager = manager
+            .insecure_no_current_password()
+            .insecure_immediate_email_change()
+            .insecure_no_notices();
+        AxumUsers::new(manager, backends)?.error_style(ErrorStyle::FastApiUsers)
     };
     for proxy in settings.trusted_proxies.iter().filter(|proxy| !proxy.is_empty()) {
         users = users.trust_proxy(proxy)?;
