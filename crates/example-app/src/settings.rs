@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, builder::BoolishValueParser};
 use sea_orm::DbBackend;
 
 use crate::{Failed, tokens::TokenSettings};
@@ -82,6 +82,10 @@ pub(crate) struct Settings {
     /// Proxies whose `X-Forwarded-For` counts, separated by commas: addresses, or networks such as `10.0.0.0/8`
     #[arg(long, env, global = true, value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
+
+    /// Tells nobody who has an account: registration answers 202 either way, and whose address it is gets a mail
+    #[arg(long, env, global = true, default_value = "0", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub(crate) silent: bool,
 
     /// How many passwords are hashed at the same time, each in 19 MiB [default: one for each core]
     #[arg(long, env, global = true)]

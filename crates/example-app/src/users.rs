@@ -93,6 +93,9 @@ pub(crate) fn users(
     let personal = PersonalTokens::new(store.clone()).scopes([Greet::NAME]);
     let backends = backends(&store, &personal, &secrets, settings)?;
     let mut manager = UserManager::new(store, hooks, &secrets)?;
+    if settings.silent {
+        manager = manager.silent();
+    }
     if let Some(threads) = settings.hash_threads {
         manager = manager.with_hasher(PasswordHasher::new(&HasherSettings::new().threads(threads))?);
     }

@@ -82,10 +82,9 @@ async fn of_racing_changes_of_address_one_waits<D: Database>(app: &App<D>) {
     }
     let mut tokens = Vec::new();
     for number in 0..8 {
-        let token = app
-            .outbox
-            .last_token_to(&address(number), MessageKind::ConfirmEmailChange);
-        tokens.push(token.await.unwrap());
+        let kind = MessageKind::ConfirmEmailChange;
+        let token = app.outbox.last_token_to(&address(number), kind).await;
+        tokens.push(token.unwrap());
     }
     let answers = at_once(tokens.iter().map(|token| app.confirm_email(token))).await;
     let winner = answers.iter().position(|answer| answer.status == 200);

@@ -21,7 +21,11 @@ fn news(events: &CapturedEvents) -> Vec<String> {
 }
 
 /// What only the HTTP layer can see.
-const ELSEWHERE: [SecurityEvent; 1] = [SecurityEvent::CrossOriginRefused];
+const ELSEWHERE: [SecurityEvent; 3] = [
+    SecurityEvent::CrossOriginRefused,
+    SecurityEvent::EmailChangeRequested,
+    SecurityEvent::EmailChangeUndone,
+];
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "the story of one user, from first to last")]
