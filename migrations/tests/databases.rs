@@ -1529,7 +1529,12 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
             "{text}"
         );
 
-        for table in ["account_tokens", "account_epochs", "account_pending_email", "account"] {
+        for table in [
+            "account_tokens",
+            "account_epochs",
+            "account_pending_email",
+            "account",
+        ] {
             db.execute_unprepared(&format!("DROP TABLE {table}"))
                 .await
                 .unwrap();

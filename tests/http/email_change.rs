@@ -50,7 +50,10 @@ async fn a_new_address_waits_until_its_own_mailbox_confirms_it<D: Database>(app:
     app.set_verified(EMAIL).await;
     let sessions = app.login_everywhere(EMAIL).await;
     let session = &sessions[1].1;
-    let (reset, body) = (app.reset_token(EMAIL).await, json!({"email": KING, "current_password": PASSWORD}));
+    let (reset, body) = (
+        app.reset_token(EMAIL).await,
+        json!({"email": KING, "current_password": PASSWORD}),
+    );
     app.outbox.clear().await;
     let answer = app.patch("/users/me").by(session).json(body).await.is(200);
     assert_eq!(answer.json()["email"], EMAIL, "the answer shows the old address");
@@ -63,9 +66,16 @@ async fn a_new_address_waits_until_its_own_mailbox_confirms_it<D: Database>(app:
     let sent: Vec<_> = mails.iter().map(|mail| (mail.to.as_str(), mail.kind)).collect();
     assert_eq!(
         sent,
-        [(KING, MessageKind::ConfirmEmailChange), (EMAIL, MessageKind::UndoEmailChange)]
+        [
+            (KING, MessageKind::ConfirmEmailChange),
+            (EMAIL, MessageKind::UndoEmailChange)
+        ]
     );
-    let confirm = app.outbox.last_token_to(KING, MessageKind::ConfirmEmailChange).await.unwrap();
+    let confirm = app
+        .outbox
+        .last_token_to(KING, MessageKind::ConfirmEmailChange)
+        .await
+        .unwrap();
     app.outbox.clear().await;
 
     app.clock.advance(Duration::from_secs(3599));
@@ -122,7 +132,11 @@ async fn the_old_mailbox_undoes_a_confirmed_change_and_the_account_is_its_owners
         assert_eq!(app.me(session).await, 401);
     }
     app.get("/auth/tokens").by(&machine).await.is(401);
-    for (email, password) in [(EMAIL, PASSWORD), (EMAIL, OTHER_PASSWORD), (THIEF, OTHER_PASSWORD)] {
+    for (email, password) in [
+        (EMAIL, PASSWORD),
+        (EMAIL, OTHER_PASSWORD),
+        (THIEF, OTHER_PASSWORD),
+    ] {
         app.try_login("jwt", email, password).await.is(400);
     }
     app.reset(&reset, PASSWORD)
@@ -145,9 +159,13 @@ async fn an_undone_change_takes_all_later_ones_with_it<D: Database>(app: &App<D>
         undo.push(token);
     }
     let session = app.login("token", "third@evil.example").await;
-    let (waiting, last) = app.ask_for_email(&session, "third@evil.example", "fourth@evil.example").await;
+    let (waiting, last) = app
+        .ask_for_email(&session, "third@evil.example", "fourth@evil.example")
+        .await;
     app.undo_email(&undo[1]).await.is(200);
-    app.confirm_email(&waiting).await.refused(400, "CHANGE_EMAIL_BAD_TOKEN");
+    app.confirm_email(&waiting)
+        .await
+        .refused(400, "CHANGE_EMAIL_BAD_TOKEN");
     for token in [&undo[2], &last] {
         app.undo_email(token).await.refused(400, "CHANGE_EMAIL_BAD_TOKEN");
     }
@@ -167,14 +185,19 @@ async fn an_address_that_can_be_undone_to_is_kept_for_its_owner<D: Database>(app
     let session = app.login("token", EMAIL).await;
     let (confirm, undo) = app.ask_for_email(&session, EMAIL, THIEF).await;
     app.confirm_email(&confirm).await.is(200);
-    let register = |email: &str| app.post("/auth/register").json(json!({"email": email, "password": PASSWORD}));
+    let register = |email: &str| {
+        app.post("/auth/register")
+            .json(json!({"email": email, "password": PASSWORD}))
+    };
     register("ARTHUR@camelot.bt")
         .await
         .refused(400, "REGISTER_USER_ALREADY_EXISTS");
     // Nor does another account move there.
     app.register("accomplice@evil.example").await;
     let accomplice = app.login("token", "accomplice@evil.example").await;
-    let (confirm, _) = app.ask_for_email(&accomplice, "accomplice@evil.example", EMAIL).await;
+    let (confirm, _) = app
+        .ask_for_email(&accomplice, "accomplice@evil.example", EMAIL)
+        .await;
     app.confirm_email(&confirm)
         .await
         .refused(400, "CHANGE_EMAIL_ALREADY_EXISTS");
@@ -262,7 +285,10 @@ async fn a_change_by_a_superuser_is_final_and_told_to_the_old_mailbox<D: Databas
     assert_eq!(json!([user["email"], user["is_verified"]]), json!([KING, false]));
     let mails = app.outbox.mails().await;
     assert_eq!(mails.len(), 1);
-    assert_eq!((mails[0].to.as_str(), mails[0].kind), (THIEF, MessageKind::EmailChanged));
+    assert_eq!(
+        (mails[0].to.as_str(), mails[0].kind),
+        (THIEF, MessageKind::EmailChanged)
+    );
     assert!(!mails[0].text.contains("#token"));
     app.undo_email(&undo).await.refused(400, "CHANGE_EMAIL_BAD_TOKEN");
     app.register(EMAIL).await;
@@ -304,7 +330,9 @@ async fn tokens_of_a_change_are_good_for_nothing_else_and_mutilated_ones_for_not
         &confirm.to_lowercase(),
         &String::new(),
     ] {
-        app.confirm_email(wrong).await.refused(400, "CHANGE_EMAIL_BAD_TOKEN");
+        app.confirm_email(wrong)
+            .await
+            .refused(400, "CHANGE_EMAIL_BAD_TOKEN");
     }
     for wrong in [&confirm, &reset, &verify, &undo[1..].to_owned()] {
         app.undo_email(wrong).await.refused(400, "CHANGE_EMAIL_BAD_TOKEN");
@@ -314,7 +342,10 @@ async fn tokens_of_a_change_are_good_for_nothing_else_and_mutilated_ones_for_not
             .await
             .refused(400, "RESET_PASSWORD_BAD_TOKEN");
         app.verify(token).await.refused(400, "VERIFY_USER_BAD_TOKEN");
-        app.get("/users/me").bearer(token).await.refused(401, "UNAUTHORIZED");
+        app.get("/users/me")
+            .bearer(token)
+            .await
+            .refused(401, "UNAUTHORIZED");
     }
     app.confirm_email(&confirm).await.is(200);
 }
@@ -328,10 +359,20 @@ async fn a_change_of_everything_at_once_changes_the_rest_at_once_and_keeps_the_a
     let body = json!({
         "email": KING, "password": OTHER_PASSWORD, "first_name": "Wart", "current_password": PASSWORD,
     });
-    let user = app.patch("/users/me").by(&session).json(body).await.is(200).json();
+    let user = app
+        .patch("/users/me")
+        .by(&session)
+        .json(body)
+        .await
+        .is(200)
+        .json();
     assert_eq!(json!([user["email"], user["first_name"]]), json!([EMAIL, "Wart"]));
     assert_eq!(app.me(&other).await, 401);
-    let confirm = app.outbox.last_token(MessageKind::ConfirmEmailChange).await.unwrap();
+    let confirm = app
+        .outbox
+        .last_token(MessageKind::ConfirmEmailChange)
+        .await
+        .unwrap();
     assert_eq!(
         app.mailed_to(EMAIL).await,
         [MessageKind::UndoEmailChange, MessageKind::PasswordChanged]
@@ -357,7 +398,10 @@ async fn links_of_a_change_lead_where_the_application_says() {
         let mails = app.outbox.mails_to(to).await;
         let whole = format!("{}{}", mails[0].text, mails[0].html.clone().unwrap());
         assert!(!whole.contains("evil"), "{whole}");
-        assert!(whole.contains(&format!("https://app.example.com/{page}#token=")), "{whole}");
+        assert!(
+            whole.contains(&format!("https://app.example.com/{page}#token=")),
+            "{whole}"
+        );
     }
 }
 
@@ -372,7 +416,11 @@ async fn owners_are_told_of_a_new_password_and_may_be_spared_by_name() {
         let body = json!({"password": OTHER_PASSWORD, "current_password": PASSWORD});
         app.patch("/users/me").by(&session).json(body).await.is(200);
         let body = json!({ "password": PASSWORD });
-        app.patch(&format!("/users/{id}")).by(&admin).json(body).await.is(200);
+        app.patch(&format!("/users/{id}"))
+            .by(&admin)
+            .json(body)
+            .await
+            .is(200);
         let reset = app.reset_token(EMAIL).await;
         app.reset(&reset, PASSWORD).await.is(200);
     };
@@ -403,7 +451,9 @@ async fn without_a_mailer_nobody_loses_an_account_and_the_log_says_what_to_do() 
     let jwt = Backend::new("jwt", BearerTransport::new(), jwt);
     let users = AxumUsers::new(manager.insecure_no_current_password(), [jwt]).unwrap();
     let document = |users: &AxumUsers<InMemoryApi>| {
-        let (router, api) = OpenApiRouter::default().merge(users_router(users)).split_for_parts();
+        let (router, api) = OpenApiRouter::default()
+            .merge(users_router(users))
+            .split_for_parts();
         (router, serde_json::to_string(&api).unwrap())
     };
     let app = TestApp::new(users, |users| document(users).0);
@@ -413,7 +463,11 @@ async fn without_a_mailer_nobody_loses_an_account_and_the_log_says_what_to_do() 
     let documented = |users| document(users).1.contains("UPDATE_USER_EMAIL_CHANGE_OFF");
     assert!(documented(app.users()));
     let arthur = app.user(EMAIL).await;
-    let me = app.patch("/me").as_user(&arthur).json(json!({ "email": KING })).await;
+    let me = app
+        .patch("/me")
+        .as_user(&arthur)
+        .json(json!({ "email": KING }))
+        .await;
     me.refused(403, "UPDATE_USER_EMAIL_CHANGE_OFF");
     let same = json!({"email": "ARTHUR@camelot.bt"});
     app.patch("/me").as_user(&arthur).json(same).await.is(200);

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use axum_users::{
-    AdminUpdate, Change, Context, EmailAddress, FailedLogin, HashCounts, InMemoryUsers, Password, PasswordHash,
-    PasswordHasher, Registration, User, UserApi, UserCreate, UserHooks, UserManager, UserRead, UserStore,
-    UserUpdate,
+    AdminUpdate, Change, Context, EmailAddress, FailedLogin, HashCounts, InMemoryUsers, Password,
+    PasswordHash, PasswordHasher, Registration, User, UserApi, UserCreate, UserHooks, UserManager, UserRead,
+    UserStore, UserUpdate,
 };
 use axum_users_testing::{fast_hasher, fast_hasher_settings};
 use serde_json::json;
@@ -59,7 +59,9 @@ impl<D: Database> Stage<D> {
         app.set_active(IDLE, false).await;
         app.set_verified(CONFIRMED).await;
         let hasher = PasswordHasher::new(&fast_hasher_settings()).unwrap();
-        let wiring = Wiring::usual().hasher(hasher.clone()).manager(UserManager::silent);
+        let wiring = Wiring::usual()
+            .hasher(hasher.clone())
+            .manager(UserManager::silent);
         Self {
             app: app.rewired(wiring),
             hasher,
@@ -122,10 +124,21 @@ async fn a_failed_login_looks_and_costs_the_same_for_everybody<D: Database>(app:
             ("nobody@camelot.bt", PASSWORD),
         ];
         let calls = calls.map(|(email, password)| {
-            (format!("{email} {password}"), stage.app.try_login(backend, email, password))
+            (
+                format!("{email} {password}"),
+                stage.app.try_login(backend, email, password),
+            )
         });
         let trace = stage.all_alike(calls).await;
-        assert_eq!((trace.status, trace.hashes.argon2, trace.statements.len(), trace.rows), (400, 1, 1, 0));
+        assert_eq!(
+            (
+                trace.status,
+                trace.hashes.argon2,
+                trace.statements.len(),
+                trace.rows
+            ),
+            (400, 1, 1, 0)
+        );
     }
 }
 
@@ -133,21 +146,34 @@ async fn forgot_password_looks_and_costs_the_same_for_everybody<D: Database>(app
     let stage = Stage::of(app).await;
     let calls = stage.asking("/auth/forgot-password", &[EMAIL, CONFIRMED, IDLE, &nobody(1)]);
     let trace = stage.all_alike(calls).await;
-    assert_eq!((trace.status, trace.hashes, trace.rows), (202, HashCounts::default(), 1));
+    assert_eq!(
+        (trace.status, trace.hashes, trace.rows),
+        (202, HashCounts::default(), 1)
+    );
 }
 
 async fn request_verify_token_looks_and_costs_the_same_for_everybody<D: Database>(app: &App<D>) {
     let stage = Stage::of(app).await;
-    let calls = stage.asking("/auth/request-verify-token", &[EMAIL, CONFIRMED, IDLE, &nobody(1)]);
+    let calls = stage.asking(
+        "/auth/request-verify-token",
+        &[EMAIL, CONFIRMED, IDLE, &nobody(1)],
+    );
     let trace = stage.all_alike(calls).await;
-    assert_eq!((trace.status, trace.hashes, trace.rows), (202, HashCounts::default(), 1));
+    assert_eq!(
+        (trace.status, trace.hashes, trace.rows),
+        (202, HashCounts::default(), 1)
+    );
 }
 
 async fn silent_registration_looks_and_costs_the_same_for_everybody<D: Database>(app: &App<D>) {
     let stage = Stage::of(app).await;
     let emails = [&nobody(1), EMAIL, IDLE, CONFIRMED, &nobody(1), &nobody(2)];
     let trace = stage.all_alike(stage.asking("/auth/register", &emails)).await;
-    assert_eq!((trace.status, trace.hashes.argon2, trace.rows), (202, 1, 1), "{trace:?}");
+    assert_eq!(
+        (trace.status, trace.hashes.argon2, trace.rows),
+        (202, 1, 1),
+        "{trace:?}"
+    );
     assert!(trace.statements.len() >= 4, "{:?}", trace.statements);
     // Nobody was stored for an address that is taken.
     for email in [EMAIL, CONFIRMED, &nobody(1)] {
@@ -160,11 +186,16 @@ async fn a_silent_change_of_address_looks_and_costs_the_same_for_every_address<D
     let session = stage.app.login("token", EMAIL).await;
     let ask = |email: &str| {
         let body = json!({"email": email, "current_password": PASSWORD});
-        (email.to_owned(), stage.app.patch("/users/me").by(&session).json(body))
+        (
+            email.to_owned(),
+            stage.app.patch("/users/me").by(&session).json(body),
+        )
     };
     // The first one writes that the session is in use.
     stage.app.patch("/users/me").by(&session).json(json!({})).await;
-    let trace = stage.all_alike([ask(&nobody(1)), ask(CONFIRMED), ask(IDLE), ask(&nobody(2))]).await;
+    let trace = stage
+        .all_alike([ask(&nobody(1)), ask(CONFIRMED), ask(IDLE), ask(&nobody(2))])
+        .await;
     assert_eq!((trace.status, trace.rows), (200, 2));
 }
 
@@ -204,7 +235,10 @@ async fn while_hashes_of_an_older_scheme_are_about_a_failed_login_is_answered_no
     for email in [EMAIL, IDLE, CONFIRMED] {
         let email = EmailAddress::parse(email).unwrap();
         let registration = Registration::new(email, password(PASSWORD));
-        let user = manager.create_superuser(registration, (), &context).await.unwrap();
+        let user = manager
+            .create_superuser(registration, (), &context)
+            .await
+            .unwrap();
         let mut change = Change::new(context.now);
         match user.email.as_str() {
             IDLE => change.set.is_active = Some(false),
@@ -215,7 +249,10 @@ async fn while_hashes_of_an_older_scheme_are_about_a_failed_login_is_answered_no
     }
     let begun = Instant::now();
     let right = manager.authenticate(EMAIL, password(PASSWORD), &context).await;
-    assert!(right.is_ok() && begun.elapsed() < floor, "who is let in does not wait");
+    assert!(
+        right.is_ok() && begun.elapsed() < floor,
+        "who is let in does not wait"
+    );
     for (email, typed) in [
         (EMAIL, OTHER_PASSWORD),
         (CONFIRMED, OTHER_PASSWORD),
@@ -227,6 +264,9 @@ async fn while_hashes_of_an_older_scheme_are_about_a_failed_login_is_answered_no
         assert!(failed.is_err(), "{email}");
         let took = begun.elapsed();
         tokio::time::resume();
-        assert!(took >= floor && took < floor + Duration::from_secs(2), "{email}: {took:?}");
+        assert!(
+            took >= floor && took < floor + Duration::from_secs(2),
+            "{email}: {took:?}"
+        );
     }
 }

@@ -143,7 +143,9 @@ async fn tokens_die_with_the_password_and_the_address_they_were_made_for<D: Data
 
     let (reset, verify) = (app.reset_token(EMAIL).await, app.verify_token(EMAIL).await);
     change(json!({"email": "king@camelot.bt", "current_password": OTHER_PASSWORD})).await;
-    let confirm = app.outbox.last_token_to("king@camelot.bt", MessageKind::ConfirmEmailChange);
+    let confirm = app
+        .outbox
+        .last_token_to("king@camelot.bt", MessageKind::ConfirmEmailChange);
     let me = app.confirm_email(&confirm.await.unwrap()).await.is(200).json();
     app.reset(&reset, "a third password")
         .await

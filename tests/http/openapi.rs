@@ -8,8 +8,8 @@ use std::{
 use axum::Router;
 use axum_users::{
     AxumUsers, Backend, BearerTransport, ErrorStyle, JwtStrategy, LimitPolicy, Superuser, TokenOptions,
-    UserManager, auth_router, change_email_router, openapi::FinishError, personal_tokens_router, register_router,
-    reset_password_router, sessions_router, user_list_router, users_router, verify_router,
+    UserManager, auth_router, change_email_router, openapi::FinishError, personal_tokens_router,
+    register_router, reset_password_router, sessions_router, user_list_router, users_router, verify_router,
 };
 use axum_users_testing::{TestClock, fast_hasher};
 use serde_json::{Value, json};
@@ -210,7 +210,9 @@ fn mounted(bits: u32) -> (Router, Value) {
     }
     let others: [(&str, Make); 5] = [
         ("/auth", register_router),
-        ("/auth", |users| verify_router(users).merge(change_email_router(users))),
+        ("/auth", |users| {
+            verify_router(users).merge(change_email_router(users))
+        }),
         ("/auth", reset_password_router),
         ("/users", users_router),
         ("/users", user_list_router),
@@ -354,7 +356,11 @@ impl<'a> Stage<'a> {
             ("post", "/auth/confirm-email-change" | "/auth/undo-email-change") => {
                 let (session, new) = (app.login("token", &email).await, self.email());
                 let (confirm, undo) = app.ask_for_email(&session, &email, &new).await;
-                let token = if path.ends_with("/confirm-email-change") { confirm } else { undo };
+                let token = if path.ends_with("/confirm-email-change") {
+                    confirm
+                } else {
+                    undo
+                };
                 call.json(json!({ "token": token }))
             }
             ("post", "/users/me/delete") => call.json(json!({"current_password": PASSWORD})),
@@ -850,6 +856,22 @@ async fn a_login_that_may_meet_the_limit_says_so() {
     };
     assert!(documented(LimitPolicy::Refuse).await);
     assert!(!documented(LimitPolicy::EndOldest).await);
+}
+
+#[tokio::test]
+async fn what_is_silent_is_documented_without_a_word_on_who_has_an_account() {
+    let app = wired(Wiring::usual().manager(UserManager::silent)).await;
+    let document = json_of(&app.api);
+    let register = &document["paths"]["/auth/register"]["post"];
+    let statuses: Vec<_> = register["responses"].as_object().unwrap().keys().collect();
+    assert_eq!(statuses, ["202", "400", "403", "409", "413", "415", "422", "503"]);
+    let change = &document["paths"]["/users/me"]["patch"];
+    for (operation, code) in [
+        (register, "REGISTER_USER_ALREADY_EXISTS"),
+        (change, "UPDATE_USER_EMAIL_ALREADY_EXISTS"),
+    ] {
+        assert!(!operation.to_string().contains(code), "{code}");
+    }
 }
 
 #[tokio::test]

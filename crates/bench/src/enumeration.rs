@@ -14,10 +14,7 @@ use crate::{
 };
 
 /// Registration and mails that do not tell, and a mail server that nobody asks for anything.
-const SETTINGS: &[(&str, &str)] = &[
-    ("SILENT", "true"),
-    ("MAIL_URL", "smtp://127.0.0.1:9?tls=none"),
-];
+const SETTINGS: &[(&str, &str)] = &[("SILENT", "true"), ("MAIL_URL", "smtp://127.0.0.1:9?tls=none")];
 /// How many users of each class there are.
 const EACH: usize = 250;
 /// Two-sided, 1 % for all eight comparisons together (Bonferroni): 0.125 % for each.

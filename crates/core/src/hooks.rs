@@ -474,11 +474,7 @@ pub trait UserHooks<U: User>: Send + Sync + 'static {
     /// After the occasion of a notice was stored: a change of address or password, or a registration with a taken address.
     /// [`compose`](Self::compose) is the place to mail it, where there is an outbox. Verification and reset have hooks of
     /// their own.
-    fn on_after_notice(
-        &self,
-        notice: &Notice<'_, U>,
-        context: &Context,
-    ) -> impl Future<Output = ()> + Send {
+    fn on_after_notice(&self, notice: &Notice<'_, U>, context: &Context) -> impl Future<Output = ()> + Send {
         let _ = (notice, context);
         async {}
     }

@@ -65,8 +65,8 @@ pub use self::{
     },
     store::{
         Accepts, Applied, Change, Compose, Expected, IdOf, Inserted, Leased, ListUsers, NewUser, Outbox,
-        OwnConflict, OwnRule, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore, SetupError, StoreError,
-        TokenStored, UserQuery, UserStore,
+        OwnConflict, OwnRule, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore, SetupError,
+        StoreError, TokenStored, UserQuery, UserStore,
     },
     token::{IssueError, MailToken, OneTimeTokens, ReadToken, TokenFacts, TokenLifetimeError, TokenPurpose},
     user::{Epoch, Stored, User, UserChanges, UserId},

@@ -14,9 +14,9 @@ mod verify;
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    Clock, Context, EmailPolicy, Failure, IdFor, InvalidPassword, Message, MessageKind, Notice, Password, PasswordHasher,
-    PasswordOwner, Random, Secrets, SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom,
-    User, UserApi, UserHooks, UserOf, UserStore,
+    Clock, Context, EmailPolicy, Failure, IdFor, InvalidPassword, Message, MessageKind, Notice, Password,
+    PasswordHasher, PasswordOwner, Random, Secrets, SecurityEvent, SetupError, StoreError, Stored,
+    SystemClock, SystemRandom, User, UserApi, UserHooks, UserOf, UserStore,
     token::{LONGEST_LIFETIME, MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
 };
 

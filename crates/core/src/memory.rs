@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::{
     Accepts, Applied, Change, Claim, Compose, EmailChange, EmailChangeRecord, EmailChangeToken, EmailKey,
     EndSessions, Epoch, Inserted, Leased, LimitPolicy, ListUsers, Message, NewEmailChange, NewPersonalToken,
-    NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, PendingEmailStore, PersonalTokenRecord, PersonalTokenStore, Purged, Removed, Session, SessionKind, SessionStore, SignedIn,
-    StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery,
-    UserStore, normalize_email,
+    NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, PendingEmailStore, PersonalTokenRecord,
+    PersonalTokenStore, Purged, Removed, Session, SessionKind, SessionStore, SignedIn, StoreError, Stored,
+    Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery, UserStore, normalize_email,
 };
 
 /// A user of [`InMemoryUsers`].

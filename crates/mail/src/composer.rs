@@ -40,7 +40,8 @@ impl Composer {
     /// A mail to nobody, with a token as long as the last real one.
     pub(crate) fn decoy(&self, kind: MessageKind, context: &Context) -> Option<Message> {
         let token = "x".repeat(self.token_len.load(Ordering::Relaxed));
-        self.write(kind, NOBODY, Some(&token), context).map(Message::into_decoy)
+        self.write(kind, NOBODY, Some(&token), context)
+            .map(Message::into_decoy)
     }
 
     fn write(

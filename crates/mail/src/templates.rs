@@ -80,19 +80,31 @@ impl MailTemplate {
         match kind {
             MessageKind::ResetPassword => mail!("reset_password", "Set a new password for {{ app_name }}"),
             MessageKind::ConfirmEmailChange => {
-                mail!("confirm_email_change", "Confirm your new e-mail address for {{ app_name }}")
+                mail!(
+                    "confirm_email_change",
+                    "Confirm your new e-mail address for {{ app_name }}"
+                )
             }
             MessageKind::UndoEmailChange => {
-                mail!("undo_email_change", "Your e-mail address for {{ app_name }} is to change")
+                mail!(
+                    "undo_email_change",
+                    "Your e-mail address for {{ app_name }} is to change"
+                )
             }
             MessageKind::EmailChanged => {
-                mail!("email_changed", "Your e-mail address for {{ app_name }} has changed")
+                mail!(
+                    "email_changed",
+                    "Your e-mail address for {{ app_name }} has changed"
+                )
             }
             MessageKind::PasswordChanged => {
                 mail!("password_changed", "Your password for {{ app_name }} has changed")
             }
             MessageKind::AlreadyRegistered => {
-                mail!("already_registered", "You have an account for {{ app_name }} already")
+                mail!(
+                    "already_registered",
+                    "You have an account for {{ app_name }} already"
+                )
             }
             _ => mail!("verify", "Confirm your e-mail address for {{ app_name }}"),
         }

@@ -14,7 +14,7 @@ mod users;
 mod verify;
 
 pub use self::{
-    auth::auth_router, change_email::change_email_router, personal_tokens::personal_tokens_router, register::register_router,
-    reset_password::reset_password_router, sessions::sessions_router, user_list::user_list_router,
-    users::users_router, verify::verify_router,
+    auth::auth_router, change_email::change_email_router, personal_tokens::personal_tokens_router,
+    register::register_router, reset_password::reset_password_router, sessions::sessions_router,
+    user_list::user_list_router, users::users_router, verify::verify_router,
 };

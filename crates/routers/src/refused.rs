@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use axum_users_auth::{Refusal, openapi::ErrorDoc, refusal::FieldError};
 use axum_users_core::{
-    ChangeEmailError, DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, PersonalTokenError,
-    RegisterError, RequestError, ResetPasswordError, UpdateError, VerifyError,
+    ChangeEmailError, DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule,
+    PersonalTokenError, RegisterError, RequestError, ResetPasswordError, UpdateError, VerifyError,
 };
 
 /// An error whose answers are known before it happens, so that they can be documented.

@@ -84,7 +84,11 @@ impl<E: UserEntity> SeaOrmUsers<E> {
                 if run(&self.sql.undo_email_change, values).await? == 0 {
                     return Ok(false);
                 }
-                run(&self.sql.drop_later_email_changes, vec![user.clone(), (*id).into()]).await?;
+                run(
+                    &self.sql.drop_later_email_changes,
+                    vec![user.clone(), (*id).into()],
+                )
+                .await?;
                 Ok(true)
             }
             EmailChange::Forget => {

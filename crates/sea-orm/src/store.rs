@@ -3,9 +3,10 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use axum_users_core::{
-    Accepts, Applied, Change, Claim, Compose, EmailAddress, EmailChange, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
-    OpaqueClaim, OwnConflict, OwnRule, Random as _, Rehearsed, Removed, Session, SetupError, SignedIn, StoreError,
-    Stored, Subject, SystemRandom, Timestamp, User as _, UserChanges, UserStore, normalize_email,
+    Accepts, Applied, Change, Claim, Compose, EmailAddress, EmailChange, EmailKey, EndSessions, Epoch, IdOf,
+    Inserted, Message, NewUser, OpaqueClaim, OwnConflict, OwnRule, Random as _, Rehearsed, Removed, Session,
+    SetupError, SignedIn, StoreError, Stored, Subject, SystemRandom, Timestamp, User as _, UserChanges,
+    UserStore, normalize_email,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
@@ -676,7 +677,8 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         messages: Vec<Message>,
     ) -> Result<Rehearsed, StoreError> {
         let nobody = fresh_uuid().map_err(store_error)?;
-        new.email = EmailAddress::parse(&format!("{nobody}@axum-users.invalid")).map_err(StoreError::fault)?;
+        new.email =
+            EmailAddress::parse(&format!("{nobody}@axum-users.invalid")).map_err(StoreError::fault)?;
         repeated(|| self.try_rehearse(&new, &messages)).await
     }
 

@@ -54,8 +54,8 @@ use std::future::Future;
 use axum_users_core::{ListUsers, Outbox, PersonalTokenStore, SessionStore, UserStore};
 
 pub use self::{
-    changes::*, email_changes::*, lists::*, outbox::*, personal_tokens::*, sessions::*, token_limits::*, token_lists::*,
-    token_uses::*, users::*,
+    changes::*, email_changes::*, lists::*, outbox::*, personal_tokens::*, sessions::*, token_limits::*,
+    token_lists::*, token_uses::*, users::*,
 };
 pub use crate::Skipped;
 
@@ -118,6 +118,7 @@ macro_rules! store_contract {
             racing_registrations_of_many_addresses_lose_none
             mails_of_a_new_user_are_composed_for_the_stored_user
             mails_of_a_refused_registration_are_not_kept
+            rehearsals_keep_their_mails_and_store_nobody
             deleted_users_are_gone_with_their_sessions
             deleting_a_user_leaves_the_others
             keys_of_deleted_users_are_not_given_out_again

@@ -24,7 +24,9 @@ mod email_changes {
 fn every_property_is_made_a_test() {
     let root = include_str!("../src/store_contract.rs");
     let lists = root.split("@tests $fixture;").skip(1);
-    let lists = lists.filter_map(|list| list.split_once('}')).map(|(list, _)| list);
+    let lists = lists
+        .filter_map(|list| list.split_once('}'))
+        .map(|(list, _)| list);
     let mut listed: Vec<_> = lists.flat_map(str::split_whitespace).collect();
     let sources = [
         include_str!("../src/store_contract/users.rs"),

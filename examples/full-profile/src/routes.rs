@@ -2,8 +2,8 @@
 
 use axum::{Json, Router};
 use axum_users::{
-    Active, Any, Superuser, Verified, Via, auth_router, guard::BackendNames, openapi::FinishError,
-    change_email_router, personal_tokens_router, register_router, reset_password_router, sessions_router,
+    Active, Any, Superuser, Verified, Via, auth_router, change_email_router, guard::BackendNames,
+    openapi::FinishError, personal_tokens_router, register_router, reset_password_router, sessions_router,
     users_router, verify_router,
 };
 use serde::Serialize;

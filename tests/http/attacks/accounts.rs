@@ -83,7 +83,11 @@ async fn a041_registration_does_not_tell_who_has_an_account<D: Database>(app: &A
     app.try_login("jwt", VICTIM, PASSWORD).await.is(200);
     let reset = app.outbox.last_token_to(VICTIM, known).await.unwrap();
     app.reset(&reset, OTHER_PASSWORD).await.is(200);
-    let verify = app.outbox.last_token_to(NOBODY, MessageKind::Verify).await.unwrap();
+    let verify = app
+        .outbox
+        .last_token_to(NOBODY, MessageKind::Verify)
+        .await
+        .unwrap();
     app.verify(&verify).await.is(200);
     // What is wrong whatever the address is told.
     let body = json!({"email": VICTIM, "password": "short"});
@@ -141,7 +145,9 @@ async fn a107_a109_a110_a_reset_token_is_good_once_and_dies_with_every_other_res
     }
     let older = app.reset_token(VICTIM).await;
     let session = app.try_login("token", VICTIM, OTHER_PASSWORD).await.token();
-    app.change_password(&session, OTHER_PASSWORD, PASSWORD).await.is(200);
+    app.change_password(&session, OTHER_PASSWORD, PASSWORD)
+        .await
+        .is(200);
     app.reset(&older, "a third password")
         .await
         .refused(400, "RESET_PASSWORD_BAD_TOKEN");
@@ -187,7 +193,9 @@ async fn a117_a_token_mailed_to_the_old_address_confirms_no_other<D: Database>(a
     let (confirm, undo) = app.ask_for_email(&session, THIEF, VICTIM).await;
     // What the thief reads in their own mailbox moves nothing to the victim's address.
     for token in [&old, &undo] {
-        app.confirm_email(token).await.refused(400, "CHANGE_EMAIL_BAD_TOKEN");
+        app.confirm_email(token)
+            .await
+            .refused(400, "CHANGE_EMAIL_BAD_TOKEN");
     }
     let user = app.verify(&old).await.is(200).json();
     assert_eq!(user["email"], THIEF);
@@ -195,7 +203,9 @@ async fn a117_a_token_mailed_to_the_old_address_confirms_no_other<D: Database>(a
     let (mine, _) = app.ask_for_email(&session, THIEF, "second@evil.example").await;
     let (theirs, _) = app.ask_for_email(&session, THIEF, VICTIM).await;
     for token in [&confirm, &mine] {
-        app.confirm_email(token).await.refused(400, "CHANGE_EMAIL_BAD_TOKEN");
+        app.confirm_email(token)
+            .await
+            .refused(400, "CHANGE_EMAIL_BAD_TOKEN");
     }
     let user = app.confirm_email(&theirs).await.is(200).json();
     assert_eq!(user["email"], VICTIM, "its own mailbox alone can do it");
@@ -224,7 +234,10 @@ async fn a118_a_change_to_a_taken_address_takes_nothing<D: Database>(app: &App<D
     let sent: Vec<_> = mails.iter().map(|mail| (mail.to.as_str(), mail.kind)).collect();
     assert_eq!(
         sent,
-        [("", MessageKind::ConfirmEmailChange), (THIEF, MessageKind::UndoEmailChange)]
+        [
+            ("", MessageKind::ConfirmEmailChange),
+            (THIEF, MessageKind::UndoEmailChange)
+        ]
     );
     app.try_login("jwt", VICTIM, PASSWORD).await.is(200);
 }
@@ -262,8 +275,14 @@ async fn a123_mailed_tokens_sign_nobody_in() {
         app.verify(&verify).await.is(200),
         app.confirm_email(&confirm).await.is(200),
         app.undo_email(&undo).await.is(200),
-        app.post("/auth/forgot-password").json(json!({ "email": VICTIM })).await.is(202),
-        app.post("/auth/request-verify-token").json(json!({ "email": VICTIM })).await.is(202),
+        app.post("/auth/forgot-password")
+            .json(json!({ "email": VICTIM }))
+            .await
+            .is(202),
+        app.post("/auth/request-verify-token")
+            .json(json!({ "email": VICTIM }))
+            .await
+            .is(202),
         app.reset(&reset, OTHER_PASSWORD).await,
     ] {
         assert_eq!(answer.set_cookies(), [""; 0]);
@@ -274,20 +293,28 @@ async fn a123_mailed_tokens_sign_nobody_in() {
 }
 
 /// The unexpired session: who has made the account goes on being in it.
-async fn a126_an_account_that_was_made_by_somebody_else_is_its_owners_after_a_reset<D: Database>(app: &App<D>) {
+async fn a126_an_account_that_was_made_by_somebody_else_is_its_owners_after_a_reset<D: Database>(
+    app: &App<D>,
+) {
     app.register(VICTIM).await;
     let planted = app.login_everywhere(VICTIM).await;
     let machine = app.personal_token(&planted[1].1, Some(&["orders:read"])).await;
     let reset = app.reset_token(VICTIM).await;
     app.reset(&reset, OTHER_PASSWORD).await.is(200);
     for (backend, session) in &planted {
-        app.get("/users/me").by(session).await.refused(401, "UNAUTHORIZED");
+        app.get("/users/me")
+            .by(session)
+            .await
+            .refused(401, "UNAUTHORIZED");
         app.try_login(backend, VICTIM, PASSWORD)
             .await
             .refused(400, "LOGIN_BAD_CREDENTIALS");
     }
     // A token for machines would be another way in.
-    app.get("/auth/tokens").by(&machine).await.refused(401, "UNAUTHORIZED");
+    app.get("/auth/tokens")
+        .by(&machine)
+        .await
+        .refused(401, "UNAUTHORIZED");
 }
 
 /// The unexpired change of address: who has made the account lets a change wait for the day on which it is worth something.

@@ -36,7 +36,8 @@ async fn at_once(calls: impl IntoIterator<Item = Call>) -> Vec<Answer> {
 
 /// How many succeeded; all others were refused with this code.
 fn won(answers: Vec<Answer>, success: u16, code: &str) -> usize {
-    let (winners, losers): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == success);
+    let (winners, losers): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == success);
     for loser in losers {
         loser.refused(400, code);
     }
@@ -45,7 +46,11 @@ fn won(answers: Vec<Answer>, success: u16, code: &str) -> usize {
 
 async fn a033_of_racing_registrations_of_one_address_one_wins<D: Database>(app: &App<D>) {
     let register = |number: usize| {
-        let email = if number.is_multiple_of(2) { EMAIL } else { "ARTHUR@Camelot.bt" };
+        let email = if number.is_multiple_of(2) {
+            EMAIL
+        } else {
+            "ARTHUR@Camelot.bt"
+        };
         app.post("/auth/register")
             .json(json!({"email": email, "password": PASSWORD}))
     };
@@ -62,10 +67,14 @@ async fn a108_of_racing_resets_by_one_token_one_wins<D: Database>(app: &App<D>) 
     assert_eq!(won(answers, 200, "RESET_PASSWORD_BAD_TOKEN"), 1);
     for number in 0..10 {
         let expected = if Some(number) == winner { 200 } else { 400 };
-        app.try_login("token", EMAIL, &password(number)).await.is(expected);
+        app.try_login("token", EMAIL, &password(number))
+            .await
+            .is(expected);
     }
     let told = app.outbox.mails_to(EMAIL).await;
-    let told = told.iter().filter(|mail| mail.kind == MessageKind::PasswordChanged);
+    let told = told
+        .iter()
+        .filter(|mail| mail.kind == MessageKind::PasswordChanged);
     assert_eq!(told.count(), 1, "the mail of a change that lost is not kept");
 }
 
@@ -91,7 +100,9 @@ async fn of_racing_changes_of_address_one_waits<D: Database>(app: &App<D>) {
     assert_eq!(won(answers, 200, "CHANGE_EMAIL_BAD_TOKEN"), 1);
     for number in 0..8 {
         let expected = if Some(number) == winner { 200 } else { 400 };
-        app.try_login("token", &address(number), PASSWORD).await.is(expected);
+        app.try_login("token", &address(number), PASSWORD)
+            .await
+            .is(expected);
     }
 }
 
@@ -115,7 +126,12 @@ async fn of_changes_of_two_users_to_one_address_one_wins<D: Database>(app: &App<
     let register = app
         .post("/auth/register")
         .json(json!({"email": KING, "password": PASSWORD}));
-    let mut answers = at_once([app.confirm_email(&tokens[0]), app.confirm_email(&tokens[1]), register]).await;
+    let mut answers = at_once([
+        app.confirm_email(&tokens[0]),
+        app.confirm_email(&tokens[1]),
+        register,
+    ])
+    .await;
     let registered = answers.pop().unwrap();
     let confirmed = won(answers, 200, "CHANGE_EMAIL_ALREADY_EXISTS");
     if registered.status == 201 {

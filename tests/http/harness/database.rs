@@ -13,8 +13,8 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PendingEmailStore, PersonalTokenStore, RedisSessions, RequestBody,
-    SeaOrmUsers, SessionStore, UserStore, connect, migrations, sea_orm,
+    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PendingEmailStore, PersonalTokenStore,
+    RedisSessions, RequestBody, SeaOrmUsers, SessionStore, UserStore, connect, migrations, sea_orm,
 };
 use axum_users_testing::Skipped;
 use sea_orm::{

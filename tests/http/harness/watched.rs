@@ -10,10 +10,10 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, Applied, Change, Claim, Compose, EmailChangeRecord, EmailChangeToken, EmailKey, IdOf, Inserted, Leased, ListUsers, Message,
-    NewPersonalToken, NewToken, NewUser, Outbox, PendingEmailStore, PersonalTokenRecord, PersonalTokenStore, Purged, Rehearsed, Removed,
-    SessionStore, SetupError, SignedIn, StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored,
-    TokenUse, UserQuery, UserStore,
+    Accepts, Applied, Change, Claim, Compose, EmailChangeRecord, EmailChangeToken, EmailKey, IdOf, Inserted,
+    Leased, ListUsers, Message, NewPersonalToken, NewToken, NewUser, Outbox, PendingEmailStore,
+    PersonalTokenRecord, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore, SetupError, SignedIn,
+    StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, UserQuery, UserStore,
 };
 
 /// Clones share the counter and the switch.

@@ -42,8 +42,7 @@ impl Asked {
 
     /// What is kept of the mails: the one to an address of somebody else is never sent.
     pub(super) fn messages(&self, messages: Vec<Message>) -> Vec<Message> {
-        let withheld =
-            |message: &Message| self.taken && message.kind == MessageKind::ConfirmEmailChange;
+        let withheld = |message: &Message| self.taken && message.kind == MessageKind::ConfirmEmailChange;
         let kept = messages.into_iter().map(|message| {
             if withheld(&message) {
                 message.into_decoy()
@@ -121,7 +120,9 @@ impl<A: UserApi<Store: PendingEmailStore>> UserManager<A> {
         if self.end_sessions {
             change.end_sessions = EndSessions::All;
         }
-        let notice = self.notices.then_some(Notice::EmailChanged { user: &before.user });
+        let notice = self
+            .notices
+            .then_some(Notice::EmailChanged { user: &before.user });
         let notices: Vec<_> = notice.into_iter().collect();
         change.messages = self.composed(&notices, context);
         let ended = change.end_sessions;
@@ -163,7 +164,11 @@ impl<A: UserApi<Store: PendingEmailStore>> UserManager<A> {
             let found = self.store().find_email_change(token).await?;
             let live = found.filter(|found| found.confirmed_at.is_none() || found.expires_at > context.now);
             let Some(found) = live else { break };
-            match self.store().update(&found.user_id, self.undoing(&found, context)?).await? {
+            match self
+                .store()
+                .update(&found.user_id, self.undoing(&found, context)?)
+                .await?
+            {
                 Applied::Applied(stored) => {
                     Self::emit(SecurityEvent::EmailChangeUndone, &stored, context);
                     if found.confirmed_at.is_some() {

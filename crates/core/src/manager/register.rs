@@ -3,10 +3,9 @@
 use std::sync::OnceLock;
 
 use crate::{
-    Context, CreateUser, Inserted, MailToken, Message, MessageKind, NewUser, Notice, PasswordOwner, RegisterError,
-    Registration, Rehearsed, SecurityEvent, Stored, User, UserApi, UserHooks, UserManager, UserOf, UserStore,
-    store::Compose,
-    token::TokenPurpose,
+    Context, CreateUser, Inserted, MailToken, Message, MessageKind, NewUser, Notice, PasswordOwner,
+    RegisterError, Registration, Rehearsed, SecurityEvent, Stored, User, UserApi, UserHooks, UserManager,
+    UserOf, UserStore, store::Compose, token::TokenPurpose,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;

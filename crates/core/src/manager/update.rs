@@ -1,10 +1,10 @@
 //! Changing users.
 
 use crate::{
-    Applied, Change, Context, EmailAddress, EmailChange, EndSessions, Failure, IdFor, Notice,
-    Password, PasswordHash, PasswordOwner, RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored, TokenDigest,
-    UpdateError, UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch, UserStore,
-    Verdict,
+    Applied, Change, Context, EmailAddress, EmailChange, EndSessions, Failure, IdFor, Notice, Password,
+    PasswordHash, PasswordOwner, RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored,
+    TokenDigest, UpdateError, UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch,
+    UserStore, Verdict,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -184,7 +184,8 @@ impl<A: UserApi> UserManager<A> {
         let mut notices = Vec::new();
         if let Some(asked) = &asked {
             notices.extend(asked.notices(user));
-            change.email_change = EmailChange::Ask(asked.change(context.now.plus(self.email_change_lifetime)));
+            change.email_change =
+                EmailChange::Ask(asked.change(context.now.plus(self.email_change_lifetime)));
         } else if updated.email {
             if self.notices {
                 notices.push(Notice::EmailChanged { user });

@@ -107,7 +107,10 @@ fn notices_go_to_the_mailbox_that_they_concern_and_carry_a_link_only_where_there
         (Notice::PasswordChanged { user: &Ada }, "ada@example.org", None),
     ] {
         let rows = hooks.compose(&notice, &context());
-        assert_eq!((rows.len(), rows[0].kind, rows[0].to.as_str()), (1, notice.kind(), to));
+        assert_eq!(
+            (rows.len(), rows[0].kind, rows[0].to.as_str()),
+            (1, notice.kind(), to)
+        );
         let html = rows[0].html.as_deref().unwrap_or_default().replace("&#x2f;", "/");
         for body in [&rows[0].text, &html] {
             match page {

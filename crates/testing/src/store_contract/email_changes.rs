@@ -93,7 +93,10 @@ where
             (found.user_id, found.old_email.as_str(), found.email.as_str()),
             (id.clone(), OLD, NEW)
         );
-        assert_eq!((found.old_verified, found.confirmed_at), (before.is_verified, None));
+        assert_eq!(
+            (found.old_verified, found.confirmed_at),
+            (before.is_verified, None)
+        );
         assert_eq!(found.expires_at, NOW.plus(HOUR));
     }
     for token in [
@@ -121,7 +124,11 @@ where
     stage.apply(&id, asking("two", "third@example.com")).await;
     assert!(stage.change_by(waits_for("one")).await.is_none());
     assert_eq!(stage.waiting_for("two").await.email, "third@example.com");
-    assert_eq!(stage.waiting_for("other").await.email, "b@example.com", "others are not touched");
+    assert_eq!(
+        stage.waiting_for("other").await.email,
+        "b@example.com",
+        "others are not touched"
+    );
     stage.clear().await;
 }
 
@@ -184,8 +191,14 @@ where
     let foreign = stage.update(&other, confirming(&waiting, until)).await;
     assert!(matches!(foreign, Applied::Stale), "a change is its own user's");
     stage.apply(&id, confirming(&waiting, until)).await;
-    assert!(matches!(stage.update(&id, confirming(&waiting, until)).await, Applied::Stale));
-    assert!(matches!(stage.update(&id, undoing(&waiting)).await, Applied::Stale));
+    assert!(matches!(
+        stage.update(&id, confirming(&waiting, until)).await,
+        Applied::Stale
+    ));
+    assert!(matches!(
+        stage.update(&id, undoing(&waiting)).await,
+        Applied::Stale
+    ));
     let confirmed = stage.waiting_for("one").await;
     assert_eq!((confirmed.confirmed_at, confirmed.expires_at), (Some(NOW), until));
     stage.moved(&id, "two", "third@example.com").await;
@@ -194,11 +207,17 @@ where
     assert!(matches!(foreign, Applied::Stale));
     stage.apply(&id, undoing(&confirmed)).await;
     let facts = stage.facts(&id).await;
-    assert_eq!((facts.email.as_str(), facts.is_verified), (OLD, confirmed.old_verified));
+    assert_eq!(
+        (facts.email.as_str(), facts.is_verified),
+        (OLD, confirmed.old_verified)
+    );
     for token in ["one", "two", "three"] {
         assert!(stage.change_by(waits_for(token)).await.is_none(), "{token}");
     }
-    assert!(matches!(stage.update(&id, undoing(&confirmed)).await, Applied::Stale));
+    assert!(matches!(
+        stage.update(&id, undoing(&confirmed)).await,
+        Applied::Stale
+    ));
     stage.clear().await;
 }
 
@@ -224,7 +243,10 @@ where
         change.set.email = Some(email(OLD));
         change
     };
-    assert!(matches!(stage.update(&other, moving(NOW)).await, Applied::EmailTaken));
+    assert!(matches!(
+        stage.update(&other, moving(NOW)).await,
+        Applied::EmailTaken
+    ));
     assert_eq!(stage.facts(&other).await.email, "bob@example.com");
     let back = stage.update(&id, moving(NOW)).await;
     assert!(matches!(back, Applied::Applied(_)), "its own user may have it");
@@ -232,7 +254,10 @@ where
     away.set.email = Some(email(NEW));
     stage.apply(&id, away).await;
     let later = stage.update(&other, moving(NOW.plus(HOUR))).await;
-    assert!(matches!(later, Applied::Applied(_)), "nobody can come back to it any more");
+    assert!(
+        matches!(later, Applied::Applied(_)),
+        "nobody can come back to it any more"
+    );
     stage.clear().await;
 }
 
@@ -297,13 +322,20 @@ where
     let Some(stage) = Stage::set(fixture).await else {
         return;
     };
-    let (ada, bob) = (stage.user(OLD).await.id(), stage.user("bob@example.com").await.id());
+    let (ada, bob) = (
+        stage.user(OLD).await.id(),
+        stage.user("bob@example.com").await.id(),
+    );
     stage.moved(&ada, "one", NEW).await;
     stage.apply(&bob, asking("two", "b@example.com")).await;
     let early = NOW.plus(Duration::from_mins(59));
     let purged = stage.store.purge(early, 100).await.expect("the store is up");
     assert_eq!(purged.total(), 0);
-    let purged = stage.store.purge(NOW.plus(HOUR), 100).await.expect("the store is up");
+    let purged = stage
+        .store
+        .purge(NOW.plus(HOUR), 100)
+        .await
+        .expect("the store is up");
     assert_eq!((purged.tokens, purged.others), (0, 2));
     for token in ["one", "two"] {
         assert!(stage.change_by(waits_for(token)).await.is_none());
