@@ -533,7 +533,7 @@ impl<'a> Stage<'a> {
                 let (email, _) = self.user().await;
                 json!({"token": app.reset_token(&email).await, "password": "short"})
             }
-            "VERIFY_USER_BAD_TOKEN" => json!({"token": "x"}),
+            "VERIFY_USER_BAD_TOKEN" | "CHANGE_EMAIL_BAD_TOKEN" => json!({"token": "x"}),
             "VERIFY_USER_ALREADY_VERIFIED" => {
                 let email = self.email();
                 app.register(&email).await;
@@ -541,7 +541,6 @@ impl<'a> Stage<'a> {
                 app.verify(&token).await.is(200);
                 json!({ "token": token })
             }
-            "CHANGE_EMAIL_BAD_TOKEN" => json!({"token": "x"}),
             "CHANGE_EMAIL_ALREADY_EXISTS" => return Some(self.taken_meanwhile().await),
             "UPDATE_USER_EMAIL_ALREADY_EXISTS" => {
                 json!({"email": "kay@camelot.bt", "current_password": PASSWORD})

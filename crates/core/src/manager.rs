@@ -55,6 +55,7 @@ pub use self::{list::Page, login::Authentication, personal_tokens::PersonalToken
 /// ```
 ///
 /// A clone shares store, hooks and threads, and may be given other settings.
+#[expect(clippy::struct_excessive_bools, reason = "independent settings, read by name")]
 pub struct UserManager<A: UserApi> {
     store: A::Store,
     hooks: Arc<A::Hooks>,

@@ -71,7 +71,7 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
         .tag("users")
         .summary("Change the current user")
         .description(
-            &format!("Changes what is in the body and leaves the rest. {} A new password ends all other \
+            format!("Changes what is in the body and leaves the rest. {} A new password ends all other \
              sessions, and where the present token cannot live on, the answer brings another one in `Authentication-Info` or \
              `Set-Cookie`. Privileged fields are ignored.", new_address(users))
         )

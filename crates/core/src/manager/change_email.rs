@@ -75,11 +75,11 @@ impl<A: UserApi> UserManager<A> {
         if taken && !self.silent {
             return Err(UpdateError::EmailAlreadyExists);
         }
-        let token = || MailToken::opaque(&*self.random).map_err(Failure::internal);
+        let fresh = || MailToken::opaque(&*self.random).map_err(Failure::internal);
         Ok(Some(Asked {
             email: email.clone(),
-            confirm: token()?,
-            undo: token()?,
+            confirm: fresh()?,
+            undo: fresh()?,
             taken,
         }))
     }

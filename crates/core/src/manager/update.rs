@@ -4,7 +4,7 @@ use crate::{
     Applied, Change, Context, EmailAddress, EmailChange, EndSessions, Failure, IdFor, Notice, Password,
     PasswordHash, PasswordOwner, RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored,
     TokenDigest, UpdateError, UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch,
-    UserStore, Verdict,
+    UserStore, Verdict, manager::change_email::Asked,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -181,28 +181,7 @@ impl<A: UserApi> UserManager<A> {
         change.end_sessions = self.sessions_to_end(&change, updated, by);
         change.expect.hashed_password.clone_from(&checked);
         let ended = change.end_sessions;
-        let mut notices = Vec::new();
-        if let Some(asked) = &asked {
-            notices.extend(asked.notices(user));
-            change.email_change =
-                EmailChange::Ask(asked.change(context.now.plus(self.email_change_lifetime)));
-        } else if updated.email {
-            if self.notices {
-                notices.push(Notice::EmailChanged { user });
-            }
-            change.email_change = EmailChange::Forget;
-        } else if updated.password || ended != EndSessions::None {
-            change.email_change = EmailChange::Cancel;
-        }
-        if updated.password {
-            notices.extend(self.password_notices(user));
-        }
-        change.messages = match &asked {
-            Some(asked) => asked.messages(self.composed(&notices, context)),
-            None => self.composed(&notices, context),
-        };
-        let told = |notice: &&Notice<'_, UserOf<A>>| asked.as_ref().is_none_or(|asked| asked.tells(*notice));
-        let notices: Vec<_> = notices.iter().filter(told).copied().collect();
+        let notices = self.add_notices(&mut change, asked.as_ref(), updated, user, context);
         match self.store.update(&user.id(), change).await? {
             Applied::Applied(stored) => {
                 if asked.is_some() {
@@ -228,6 +207,40 @@ impl<A: UserApi> UserManager<A> {
             Applied::OwnConflict(conflict) => Err(UpdateError::OwnConflict(conflict)),
             Applied::Missing => Err(UpdateError::Missing),
         }
+    }
+
+    /// Adds the mails that go with a change, and what becomes of changes of address; answers what is told to whom.
+    fn add_notices<'a>(
+        &self,
+        change: &mut Change<ColumnsOf<A>>,
+        asked: Option<&'a Asked>,
+        updated: Updated,
+        user: &'a UserOf<A>,
+        context: &Context,
+    ) -> Vec<Notice<'a, UserOf<A>>> {
+        let mut notices = Vec::new();
+        if let Some(asked) = asked {
+            notices.extend(asked.notices(user));
+            let until = context.now.plus(self.email_change_lifetime);
+            change.email_change = EmailChange::Ask(asked.change(until));
+        } else if updated.email {
+            if self.notices {
+                notices.push(Notice::EmailChanged { user });
+            }
+            change.email_change = EmailChange::Forget;
+        } else if updated.password || change.end_sessions != EndSessions::None {
+            change.email_change = EmailChange::Cancel;
+        }
+        if updated.password {
+            notices.extend(self.password_notices(user));
+        }
+        let messages = self.composed(&notices, context);
+        change.messages = match asked {
+            Some(asked) => asked.messages(messages),
+            None => messages,
+        };
+        notices.retain(|notice| asked.is_none_or(|asked| asked.tells(notice)));
+        notices
     }
 
     /// Why a change came too late: the password that was checked is no longer the present one, or something else of the user
