@@ -1,4 +1,5 @@
-// Follows the links of the mails in a real browser: confirms an address, sets a new password, and logs in with it.
+// Follows the links of the mails in a real browser: confirms an address, sets a new password and logs in with it, changes the
+// address and takes the change back.
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -23,18 +24,25 @@ function expect(found, wanted, what) {
 
 // Asks for a mail and takes the link out of it.
 async function link(path, page) {
+  const ask = async () => expect((await post(path, { email })).status, 202, path);
+  return (await links(ask, [[email, page]]))[0];
+}
+
+// Does what mails follow, and takes their links out of them: one for each recipient and page.
+async function links(ask, wanted) {
   const known = new Set(readdirSync(mailbox));
-  expect((await post(path, { email })).status, 202, path);
+  await ask();
   for (let tries = 0; tries < 200; tries++) {
     const fresh = readdirSync(mailbox).filter((name) => name.endsWith(".eml") && !known.has(name));
-    for (const name of fresh) {
-      const text = plain(join(mailbox, name));
-      const found = text.match(new RegExp(`${address}/${page}#token=\\S+`));
-      if (text.includes(email) && found) return found[0];
-    }
+    const texts = fresh.map((name) => plain(join(mailbox, name)));
+    const found = wanted.map(([to, page]) => {
+      const text = texts.find((text) => text.startsWith(to) && text.includes(`${address}/${page}#`));
+      return text?.match(new RegExp(`${address}/${page}#token=\\S+`))[0];
+    });
+    if (found.every(Boolean)) return found;
     await wait(50);
   }
-  throw new Error(`no mail with a link to ${page}`);
+  throw new Error(`no mails with links to ${wanted.map(([, page]) => page)}`);
 }
 
 // What a person reads of the mail.
@@ -94,7 +102,33 @@ try {
   await page.fill("#password", "the holy grail again");
   await page.click("form button");
   await status.filter({ hasText: "This link is no longer good." }).waitFor();
-  console.log("confirmed an address and set a new password by the links of the mails");
+
+  const moved = "galahad@corbenic.example";
+  const ask = async () => {
+    const { headers } = await bearer("the holy grail itself");
+    headers["Content-Type"] = "application/json";
+    const body = JSON.stringify({ email: moved, current_password: "the holy grail itself" });
+    const response = await fetch(`${address}/users/me`, { method: "PATCH", headers, body });
+    expect((await response.json()).email, email, "an address that waits");
+  };
+  const [confirm, undo] = await links(ask, [[moved, "confirm-email-change"], [email, "undo-email-change"]]);
+  faults.length = 0;
+  await page.goto(confirm);
+  await page.click("form button");
+  await status.filter({ hasText: "Your new address is confirmed." }).waitFor();
+  expect(page.url(), `${address}/confirm-email-change`, "the token in the address bar");
+  expect((await login("the holy grail itself")).status, 400, "the old address");
+  await page.goto(undo);
+  await page.click("form button");
+  await status.filter({ hasText: "Your address is the old one." }).waitFor();
+  expect((await login("the holy grail itself")).status, 400, "a password that whoever changed the address knew");
+  expect(faults.join("; "), "", "errors on the pages");
+  await page.goto(await link("/auth/forgot-password", "reset-password"));
+  await page.fill("#password", "the holy grail again");
+  await page.click("form button");
+  await status.filter({ hasText: "Your new password is set." }).waitFor();
+  expect((await login("the holy grail again")).status, 200, "the owner");
+  console.log("confirmed an address, set a new password, changed the address and took it back by the links of the mails");
 } finally {
   await browser.close();
 }

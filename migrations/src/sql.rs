@@ -123,9 +123,27 @@ pub fn tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
         vec![
             format!("user_id {key} NOT NULL PRIMARY KEY"),
             "epoch bigint NOT NULL".to_owned(),
-            owner,
+            owner.clone(),
         ],
         &[],
+    );
+    make(
+        &names.pending_email(),
+        vec![
+            format!("id {auto}"),
+            format!("user_id {key} NOT NULL"),
+            format!("confirm_digest {digest} NOT NULL UNIQUE"),
+            format!("undo_digest {digest} NOT NULL UNIQUE"),
+            format!("old_email {} NOT NULL", wide(320)),
+            format!("old_email_key {} NOT NULL", binary_text(backend, 320)),
+            "old_verified boolean NOT NULL".to_owned(),
+            format!("new_email {} NOT NULL", wide(320)),
+            "created_at bigint NOT NULL".to_owned(),
+            "expires_at bigint NOT NULL".to_owned(),
+            "confirmed_at bigint NULL".to_owned(),
+            owner,
+        ],
+        &["user_id", "old_email_key", "expires_at"],
     );
     make(
         &names.revoked(),
@@ -161,6 +179,7 @@ pub(crate) fn drop_tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
     [
         names.outbox(),
         names.revoked(),
+        names.pending_email(),
         names.epochs(),
         names.personal_tokens(),
         names.tokens(),

@@ -1579,7 +1579,12 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
             "{text}"
         );
 
-        for table in ["account_tokens", "account_epochs", "account"] {
+        for table in [
+            "account_tokens",
+            "account_epochs",
+            "account_pending_email",
+            "account",
+        ] {
             db.execute_unprepared(&format!("DROP TABLE {table}"))
                 .await
                 .unwrap();
@@ -1605,6 +1610,7 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
             let _ = db.execute_unprepared("DROP TABLE account_tokens").await;
             let _ = db.execute_unprepared("DROP TABLE account_personal_tokens").await;
             let _ = db.execute_unprepared("DROP TABLE account_epochs").await;
+            let _ = db.execute_unprepared("DROP TABLE account_pending_email").await;
             let _ = db.execute_unprepared("DROP TABLE account").await;
             db.execute_unprepared(sql).await.unwrap();
             for statement in axum_users_migrations::tables::<account::Entity>(backend) {

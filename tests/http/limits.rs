@@ -174,7 +174,11 @@ async fn a124_forty_requests_cause_few_mails_and_tell_nothing<D: Database>(app: 
     let (app, hasher) = limited(app, RateLimits::new());
     app.register(EMAIL).await;
     for path in ["/auth/forgot-password", "/auth/request-verify-token"] {
-        let ask = |email: &str, number| app.post(path).json(json!({"email": email})).coming_from(&client(number));
+        let ask = |email: &str, number| {
+            app.post(path)
+                .json(json!({"email": email}))
+                .coming_from(&client(number))
+        };
         for number in 0..40 {
             let spelled = if number % 2 == 0 {
                 EMAIL
@@ -398,9 +402,15 @@ async fn many_people_behind_one_address_sign_in<D: Database>(app: &App<D>) {
     }
     for login in 0..300 {
         let email = format!("pupil{}@camelot.bt", login % 6);
-        app.try_login("jwt", &email, PASSWORD).coming_from(HOME).await.token();
+        app.try_login("jwt", &email, PASSWORD)
+            .coming_from(HOME)
+            .await
+            .token();
     }
-    let more = || app.try_login("jwt", "pupil1@camelot.bt", PASSWORD).coming_from(HOME);
+    let more = || {
+        app.try_login("jwt", "pupil1@camelot.bt", PASSWORD)
+            .coming_from(HOME)
+    };
     let answer = more().await;
     put_off(&answer);
     assert_eq!(answer.header("retry-after"), "1");
@@ -425,7 +435,10 @@ async fn a_failure_of_ours_is_nobodys_guess<D: Database>(app: &App<D>) {
     app.register(EMAIL).await;
     app.store.down(true);
     for _ in 0..200 {
-        app.try_login("jwt", EMAIL, PASSWORD).coming_from(HOME).await.is(503);
+        app.try_login("jwt", EMAIL, PASSWORD)
+            .coming_from(HOME)
+            .await
+            .is(503);
     }
     let mail = |path: &str| app.post(path).json(json!({"email": EMAIL})).coming_from(HOME);
     let register = || {
@@ -438,7 +451,10 @@ async fn a_failure_of_ours_is_nobodys_guess<D: Database>(app: &App<D>) {
         register().await.is(503);
     }
     app.store.down(false);
-    app.try_login("jwt", EMAIL, PASSWORD).coming_from(HOME).await.token();
+    app.try_login("jwt", EMAIL, PASSWORD)
+        .coming_from(HOME)
+        .await
+        .token();
     mail("/auth/forgot-password").await.is(202);
     mail("/auth/request-verify-token").await.is(202);
     register().await.is(201);
@@ -510,7 +526,9 @@ async fn each_route_that_is_limited_is_put_off_before_it_costs_anything<D: Datab
     let (app, hasher) = limited(app, RateLimits::new());
     let register = |number: usize| {
         let body = json!({"email": "galahad@camelot.bt", "password": PASSWORD});
-        app.post("/auth/register").json(body).coming_from(&client(100 + number))
+        app.post("/auth/register")
+            .json(body)
+            .coming_from(&client(100 + number))
     };
     for number in 0..5 {
         assert_ne!(register(number).await.status, 429);
@@ -526,7 +544,10 @@ async fn ipv6_clients_are_counted_by_64_bits_and_mapped_ones_as_ipv4<D: Database
     let mut status = async |address: &str| {
         number += 1;
         let email = format!("victim{number}@camelot.bt");
-        app.try_login("jwt", &email, PASSWORD).coming_from(address).await.status
+        app.try_login("jwt", &email, PASSWORD)
+            .coming_from(address)
+            .await
+            .status
     };
     for address in ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:a:b:c:d"] {
         assert_eq!(status(address).await, 400);
@@ -652,7 +673,11 @@ fn processes_that_share_redis_share_their_counters() {
                 .await
                 .is(400);
         }
-        put_off(&one.try_login("jwt", EMAIL, PASSWORD).coming_from("192.0.2.8").await);
+        put_off(
+            &one.try_login("jwt", EMAIL, PASSWORD)
+                .coming_from("192.0.2.8")
+                .await,
+        );
         two.try_login("jwt", EMAIL, OTHER_PASSWORD)
             .coming_from(HOME)
             .await
@@ -665,7 +690,11 @@ fn redis_holds_no_names_and_nothing_for_ever() {
     run::<TokensInRedis>(async |app| {
         let (limited, _) = limited(app, RateLimits::new());
         limited.register(EMAIL).await;
-        limited.try_login("jwt", EMAIL, PASSWORD).coming_from(HOME).await.token();
+        limited
+            .try_login("jwt", EMAIL, PASSWORD)
+            .coming_from(HOME)
+            .await
+            .token();
         wrong(&limited, EMAIL, 3).await.is(400);
         limited
             .post("/auth/forgot-password")
@@ -768,9 +797,15 @@ async fn without_redis_logins_go_on() {
     let limits = RateLimits::new().counted_in(RedisLimits::new(&redis));
     let app = app.rewired(Wiring::usual().limits(limits));
     app.register(EMAIL).await;
-    app.try_login("jwt", EMAIL, PASSWORD).coming_from(HOME).await.token();
+    app.try_login("jwt", EMAIL, PASSWORD)
+        .coming_from(HOME)
+        .await
+        .token();
     exhaust(&app, EMAIL).await;
-    app.try_login("jwt", EMAIL, PASSWORD).coming_from(HOME).await.token();
+    app.try_login("jwt", EMAIL, PASSWORD)
+        .coming_from(HOME)
+        .await
+        .token();
 }
 
 #[tokio::test]
@@ -820,7 +855,10 @@ async fn limits_can_be_turned_off_by_name() {
             .await
             .is(400);
     }
-    app.try_login("jwt", EMAIL, PASSWORD).coming_from(HOME).await.token();
+    app.try_login("jwt", EMAIL, PASSWORD)
+        .coming_from(HOME)
+        .await
+        .token();
     assert_eq!(limited_operations(&app), BTreeSet::new());
 }
 

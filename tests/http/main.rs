@@ -9,6 +9,8 @@
 mod attacks;
 mod cookies;
 mod cross_origin;
+mod email_change;
+mod enumeration;
 mod errors;
 mod guards;
 mod harness;

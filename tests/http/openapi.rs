@@ -8,8 +8,8 @@ use std::{
 use axum::Router;
 use axum_users::{
     AxumUsers, Backend, BearerTransport, ErrorStyle, JwtStrategy, LimitPolicy, Superuser, TokenOptions,
-    UserManager, auth_router, openapi::FinishError, personal_tokens_router, register_router,
-    reset_password_router, sessions_router, user_list_router, users_router, verify_router,
+    UserManager, auth_router, change_email_router, openapi::FinishError, personal_tokens_router,
+    register_router, reset_password_router, sessions_router, user_list_router, users_router, verify_router,
 };
 use axum_users_testing::{TestClock, fast_hasher};
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ async fn operation_ids_are_those_that_generated_clients_know() {
         assert!(all.iter().any(|known| known == id), "{id} is not in {all:?}");
     }
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-    assert_eq!(all.len(), 3 * BACKENDS.len() + 5 + 6 + 1 + 8 + 3);
+    assert_eq!(all.len(), 3 * BACKENDS.len() + 5 + 2 + 6 + 1 + 8 + 3);
 }
 
 #[tokio::test]
@@ -210,7 +210,9 @@ fn mounted(bits: u32) -> (Router, Value) {
     }
     let others: [(&str, Make); 5] = [
         ("/auth", register_router),
-        ("/auth", verify_router),
+        ("/auth", |users| {
+            verify_router(users).merge(change_email_router(users))
+        }),
         ("/auth", reset_password_router),
         ("/users", users_router),
         ("/users", user_list_router),
@@ -351,6 +353,16 @@ impl<'a> Stage<'a> {
                 app.register(&email).await;
                 call.json(json!({"token": app.verify_token(&email).await}))
             }
+            ("post", "/auth/confirm-email-change" | "/auth/undo-email-change") => {
+                let (session, new) = (app.login("token", &email).await, self.email());
+                let (confirm, undo) = app.ask_for_email(&session, &email, &new).await;
+                let token = if path.ends_with("/confirm-email-change") {
+                    confirm
+                } else {
+                    undo
+                };
+                call.json(json!({ "token": token }))
+            }
             ("post", "/users/me/delete") => call.json(json!({"current_password": PASSWORD})),
             ("patch", _) => call.json(json!({"first_name": "Wart"})),
             _ => call,
@@ -490,6 +502,15 @@ impl<'a> Stage<'a> {
         self.good(method, path).await.json(wrong)
     }
 
+    /// A change to an address that somebody has registered with meanwhile.
+    async fn taken_meanwhile(&mut self) -> Call {
+        let ((old, _), new, app) = (self.user().await, self.email(), self.app);
+        let session = app.login("token", &old).await;
+        let (confirm, _) = app.ask_for_email(&session, &old, &new).await;
+        app.register(&new).await;
+        app.confirm_email(&confirm)
+    }
+
     async fn refused(&mut self, method: &str, path: &str, code: &str) -> Option<Call> {
         let wrong = "wrong wrong";
         let app = self.app;
@@ -512,7 +533,7 @@ impl<'a> Stage<'a> {
                 let (email, _) = self.user().await;
                 json!({"token": app.reset_token(&email).await, "password": "short"})
             }
-            "VERIFY_USER_BAD_TOKEN" => json!({"token": "x"}),
+            "VERIFY_USER_BAD_TOKEN" | "CHANGE_EMAIL_BAD_TOKEN" => json!({"token": "x"}),
             "VERIFY_USER_ALREADY_VERIFIED" => {
                 let email = self.email();
                 app.register(&email).await;
@@ -520,6 +541,7 @@ impl<'a> Stage<'a> {
                 app.verify(&token).await.is(200);
                 json!({ "token": token })
             }
+            "CHANGE_EMAIL_ALREADY_EXISTS" => return Some(self.taken_meanwhile().await),
             "UPDATE_USER_EMAIL_ALREADY_EXISTS" => {
                 json!({"email": "kay@camelot.bt", "current_password": PASSWORD})
             }
@@ -860,6 +882,22 @@ async fn a_login_that_may_meet_the_limit_says_so() {
     };
     assert!(documented(LimitPolicy::Refuse).await);
     assert!(!documented(LimitPolicy::EndOldest).await);
+}
+
+#[tokio::test]
+async fn what_is_silent_is_documented_without_a_word_on_who_has_an_account() {
+    let app = wired(Wiring::usual().manager(UserManager::silent)).await;
+    let document = json_of(&app.api);
+    let register = &document["paths"]["/auth/register"]["post"];
+    let statuses: Vec<_> = register["responses"].as_object().unwrap().keys().collect();
+    assert_eq!(statuses, ["202", "400", "403", "409", "413", "415", "422", "503"]);
+    let change = &document["paths"]["/users/me"]["patch"];
+    for (operation, code) in [
+        (register, "REGISTER_USER_ALREADY_EXISTS"),
+        (change, "UPDATE_USER_EMAIL_ALREADY_EXISTS"),
+    ] {
+        assert!(!operation.to_string().contains(code), "{code}");
+    }
 }
 
 #[tokio::test]

@@ -234,6 +234,7 @@ async fn the_limit_holds_when_many_are_made_at_once<D: Database>(app: &App<D>) {
 
 async fn a_password_change_spares_tokens_and_a_removal_does_not<D: Database>(app: &App<D>) {
     app.register(EMAIL).await;
+    app.set_verified(EMAIL).await;
     let owner = app.login("token", EMAIL).await;
     let token = app.personal_token(&owner, None).await;
     let reset = app.reset_token(EMAIL).await;

@@ -1,24 +1,9 @@
 //! What a security reviewer finds in the log.
 
 use axum_users::{
-    Argon2Settings,
-    AxumUsers,
-    BreachLookup,
-    BreachLookupError,
-    BreachedPasswords,
-    HasherSettings,
-    LimitPolicy,
-    Password,
-    PasswordHasher,
-    PasswordPolicy,
-    SecurityEvent,
-    SecurityEvent as E,
-    TokenOptions,
-    WhenUnavailable,
-    Quota,
-    RateLimits,
-    RedisLimits,
-    RedisSessions,
+    Argon2Settings, AxumUsers, BreachLookup, BreachLookupError, BreachedPasswords, HasherSettings,
+    LimitPolicy, MessageKind, Password, PasswordHasher, PasswordPolicy, Quota, RateLimits, RedisLimits,
+    RedisSessions, SecurityEvent, SecurityEvent as E, TokenOptions, WhenUnavailable,
 };
 use axum_users_testing::{CapturedEvents, captured_events};
 use serde_json::json;
@@ -200,7 +185,35 @@ async fn every_event_is_logged_once_and_without_addresses_or_secrets() {
         .await
         .is(200);
     let moved = json!({"email": "king@camelot.bt", "current_password": OTHER_PASSWORD});
-    log.of(patch(moved), me, me, &[E::EmailChanged]).await.is(200);
+    log.of(patch(moved.clone()), me, me, &[E::EmailChangeRequested])
+        .await
+        .is(200);
+    let mailed = async |to, kind| app.outbox.last_token_to(to, kind).await.unwrap();
+    let undo = mailed(EMAIL, MessageKind::UndoEmailChange).await;
+    log.secrets.push(undo.clone());
+    log.of(app.undo_email(&undo), me, None, &[E::EmailChangeUndone])
+        .await
+        .is(200);
+    log.of(app.undo_email(&undo), None, None, &[E::TokenRefused])
+        .await
+        .is(400);
+    patch(moved).await.is(200);
+    let confirm = mailed("king@camelot.bt", MessageKind::ConfirmEmailChange).await;
+    log.secrets.push(confirm.clone());
+    log.of(
+        app.confirm_email(&confirm),
+        me,
+        None,
+        &[E::EmailChanged, E::SessionsEnded],
+    )
+    .await
+    .is(200);
+    let token = app
+        .try_login("token", "king@camelot.bt", OTHER_PASSWORD)
+        .await
+        .token();
+    log.hide(&token);
+    let patch = |body| app.patch("/users/me").by(&token).json(body);
     log.of(patch(json!({"first_name": "Wart"})), me, me, &[])
         .await
         .is(200);

@@ -360,6 +360,7 @@ async fn a_dead_token_does_not_spoil_a_login<D: Database>(app: &App<D>) {
 
 async fn hooks_learn_why_sessions_end<D: Database>(app: &App<D>) {
     let id = app.user(EMAIL).await;
+    app.set_verified(EMAIL).await;
     app.superuser(MERLIN).await;
     let admin = app.login("token", MERLIN).await;
     let told = async |expected: &[&str]| {

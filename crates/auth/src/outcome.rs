@@ -2,8 +2,9 @@
 
 use axum::http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use axum_users_core::{
-    DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule, PersonalTokenError,
-    RegisterError, RequestError, ResetPasswordError, StoreError, UpdateError, VerifyError,
+    ChangeEmailError, DeleteError, Denied, InvalidPassword, LoginError, OwnConflict, OwnRule,
+    PersonalTokenError, RegisterError, RequestError, ResetPasswordError, StoreError, UpdateError,
+    VerifyError,
 };
 
 use crate::{FieldError, Refusal};
@@ -128,6 +129,7 @@ impl From<UpdateError> for Refusal {
     fn from(error: UpdateError) -> Self {
         match error {
             UpdateError::EmailAlreadyExists => coded("UPDATE_USER_EMAIL_ALREADY_EXISTS"),
+            UpdateError::EmailChangeOff => Self::coded(StatusCode::FORBIDDEN, "UPDATE_USER_EMAIL_CHANGE_OFF"),
             UpdateError::InvalidPassword(why) => password("UPDATE_USER_INVALID_PASSWORD", why),
             UpdateError::PasswordUnchecked => password_unchecked(),
             UpdateError::InvalidCurrentPassword => coded("UPDATE_USER_INVALID_CURRENT_PASSWORD"),
@@ -135,6 +137,18 @@ impl From<UpdateError> for Refusal {
             UpdateError::Denied(why) => denied(why),
             UpdateError::Missing => Self::not_found(),
             UpdateError::Failed(failure) => failure.into(),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<ChangeEmailError> for Refusal {
+    /// As the routes of the library answer it.
+    fn from(error: ChangeEmailError) -> Self {
+        match error {
+            ChangeEmailError::BadToken => coded("CHANGE_EMAIL_BAD_TOKEN"),
+            ChangeEmailError::EmailAlreadyExists => coded("CHANGE_EMAIL_ALREADY_EXISTS"),
+            ChangeEmailError::Failed(failure) => failure.into(),
             _ => Self::internal(),
         }
     }

@@ -37,6 +37,15 @@ pub(crate) fn post(path: &str, token: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A request with a body of JSON.
+pub(crate) fn json(path: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
 /// A login by form.
 pub(crate) fn login(path: &str, email: &str, password: &str) -> Vec<u8> {
     // Neither holds a character that a form would escape, but for the `@`.

@@ -3,6 +3,7 @@
 //! See the README beside it.
 
 mod database;
+mod enumeration;
 mod floor;
 mod in_redis;
 mod load;
@@ -94,6 +95,8 @@ enum Part {
     Latency,
     Starts,
     Memory,
+    /// Whether time tells who has an account
+    Enumeration,
 }
 
 #[derive(Subcommand)]
@@ -189,6 +192,7 @@ fn settings(arguments: &Arguments) -> Settings {
             latency_rounds: 1,
             starts: 2,
             memory_logins: 20,
+            samples: 60,
         }
     } else {
         Settings {
@@ -204,6 +208,7 @@ fn settings(arguments: &Arguments) -> Settings {
             latency_rounds: 3,
             starts: 11,
             memory_logins: 300,
+            samples: 400,
         }
     }
 }
@@ -246,6 +251,7 @@ async fn measure(
             Part::Latency => bench.latency().await?,
             Part::Starts => bench.starts().await?,
             Part::Memory => bench.memory().await?,
+            Part::Enumeration => bench.enumeration().await?,
         }
     }
     let (figures, statements) = (bench.figures, bench.statements);

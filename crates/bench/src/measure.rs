@@ -44,10 +44,10 @@ pub(crate) struct Bench<'a> {
 }
 
 /// A server, and how its backends in the database are found.
-struct Target {
+pub(crate) struct Target {
     kind: Kind,
     application: String,
-    server: Server,
+    pub(crate) server: Server,
 }
 
 /// Microseconds of processor time for one request.
@@ -73,7 +73,7 @@ impl Bench<'_> {
         self.start_with(kind, stock, label, log, &[]).await
     }
 
-    async fn start_with(
+    pub(crate) async fn start_with(
         &self,
         kind: Kind,
         stock: &Stock,

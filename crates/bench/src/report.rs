@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) latency_rounds: usize,
     pub(crate) starts: usize,
     pub(crate) memory_logins: usize,
+    /// How many answers of each class are compared where time may tell who has an account.
+    pub(crate) samples: usize,
 }
 
 #[derive(Debug, Serialize)]

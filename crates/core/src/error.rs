@@ -237,6 +237,8 @@ operation_error! {
     UpdateError {
         /// Another account has the address.
         EmailAlreadyExists: "the address has an account already",
+        /// Users of this application cannot change their address themselves.
+        EmailChangeOff: "addresses are not changed by their owners here",
         /// The new password is not good enough.
         InvalidPassword(InvalidPassword): "the password is not good enough",
         /// Whether the new password is known from a breach could not be looked up, and the policy refuses it then.
@@ -249,6 +251,16 @@ operation_error! {
         Denied(Denied): "refused by the application",
         /// The user is gone.
         Missing: "no such user",
+    }
+}
+
+operation_error! {
+    /// Why a change of address was neither confirmed nor undone.
+    ChangeEmailError {
+        /// The token is wrong, expired, used, or the change was overtaken by another one.
+        BadToken: "bad token",
+        /// Another account has the address by now.
+        EmailAlreadyExists: "the address has an account already",
     }
 }
 

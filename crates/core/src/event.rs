@@ -46,8 +46,12 @@ pub enum SecurityEvent {
     PasswordChanged,
     /// A password was hashed anew with the present settings.
     PasswordUpgraded,
+    /// A new address waits for its mailbox to confirm it.
+    EmailChangeRequested,
     /// An address was changed.
     EmailChanged,
+    /// A change of address was undone from the old mailbox.
+    EmailChangeUndone,
     /// One session was ended from another one, by its owner or by a superuser.
     SessionEnded,
     /// All sessions of a user, or all but one, were ended.
@@ -95,7 +99,9 @@ impl SecurityEvent {
         Self::TokenRefused,
         Self::PasswordChanged,
         Self::PasswordUpgraded,
+        Self::EmailChangeRequested,
         Self::EmailChanged,
+        Self::EmailChangeUndone,
         Self::SessionEnded,
         Self::SessionsEnded,
         Self::TokenLimitReached,
@@ -128,7 +134,9 @@ impl SecurityEvent {
             Self::TokenRefused => "token_refused",
             Self::PasswordChanged => "password_changed",
             Self::PasswordUpgraded => "password_upgraded",
+            Self::EmailChangeRequested => "email_change_requested",
             Self::EmailChanged => "email_changed",
+            Self::EmailChangeUndone => "email_change_undone",
             Self::SessionEnded => "session_ended",
             Self::SessionsEnded => "sessions_ended",
             Self::TokenLimitReached => "token_limit_reached",

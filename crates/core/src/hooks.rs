@@ -133,7 +133,6 @@ impl<'a, U> PasswordOwner<'a, U> {
 ///     }
 /// }
 /// ```
-#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Notice<'a, U> {
     /// An address is to be confirmed with this token.
@@ -150,6 +149,88 @@ pub enum Notice<'a, U> {
         /// The token for the link.
         token: &'a str,
     },
+    /// A new address is to be confirmed with this token, from its own mailbox.
+    ConfirmEmailChange {
+        /// Whose address, with the old one still.
+        user: &'a U,
+        /// The new address: the mail goes there.
+        email: &'a str,
+        /// The token for the link.
+        token: &'a str,
+    },
+    /// The address is to change; its present mailbox is told, and can undo it with this token.
+    UndoEmailChange {
+        /// Whose address, with the old one still.
+        user: &'a U,
+        /// The token for the link.
+        token: &'a str,
+    },
+    /// The address has changed; its former mailbox is told.
+    EmailChanged {
+        /// The user as they were before: the mail goes to that address.
+        user: &'a U,
+    },
+    /// The password has changed; its owner is told.
+    PasswordChanged {
+        /// Whose password.
+        user: &'a U,
+    },
+    /// Somebody registers with the address of this user, who is told, and can set a new password with this token.
+    AlreadyRegistered {
+        /// Whose address.
+        user: &'a U,
+        /// The token for the link.
+        token: &'a str,
+    },
+}
+
+// Derived impls would ask for `U: Copy`, though only a reference is kept.
+impl<U> Clone for Notice<'_, U> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<U> Copy for Notice<'_, U> {}
+
+impl<'a, U: User> Notice<'a, U> {
+    /// What the mail is for.
+    pub fn kind(&self) -> MessageKind {
+        match self {
+            Self::Verify { .. } => MessageKind::Verify,
+            Self::ResetPassword { .. } => MessageKind::ResetPassword,
+            Self::ConfirmEmailChange { .. } => MessageKind::ConfirmEmailChange,
+            Self::UndoEmailChange { .. } => MessageKind::UndoEmailChange,
+            Self::EmailChanged { .. } => MessageKind::EmailChanged,
+            Self::PasswordChanged { .. } => MessageKind::PasswordChanged,
+            Self::AlreadyRegistered { .. } => MessageKind::AlreadyRegistered,
+        }
+    }
+
+    /// The address to which the mail goes.
+    pub fn to(&self) -> &'a str {
+        match self {
+            Self::ConfirmEmailChange { email, .. } => email,
+            Self::Verify { user, .. }
+            | Self::ResetPassword { user, .. }
+            | Self::UndoEmailChange { user, .. }
+            | Self::EmailChanged { user }
+            | Self::PasswordChanged { user }
+            | Self::AlreadyRegistered { user, .. } => user.email(),
+        }
+    }
+
+    /// The token for the link, where the mail has one.
+    pub fn token(&self) -> Option<&'a str> {
+        match self {
+            Self::Verify { token, .. }
+            | Self::ResetPassword { token, .. }
+            | Self::ConfirmEmailChange { token, .. }
+            | Self::UndoEmailChange { token, .. }
+            | Self::AlreadyRegistered { token, .. } => Some(token),
+            Self::EmailChanged { .. } | Self::PasswordChanged { .. } => None,
+        }
+    }
 }
 
 impl<U> fmt::Debug for Notice<'_, U> {
@@ -157,6 +238,11 @@ impl<U> fmt::Debug for Notice<'_, U> {
         f.write_str(match self {
             Self::Verify { .. } => "Verify(…)",
             Self::ResetPassword { .. } => "ResetPassword(…)",
+            Self::ConfirmEmailChange { .. } => "ConfirmEmailChange(…)",
+            Self::UndoEmailChange { .. } => "UndoEmailChange(…)",
+            Self::EmailChanged { .. } => "EmailChanged(…)",
+            Self::PasswordChanged { .. } => "PasswordChanged(…)",
+            Self::AlreadyRegistered { .. } => "AlreadyRegistered(…)",
         })
     }
 }
@@ -243,6 +329,8 @@ pub enum RevocationReason {
     PasswordChanged,
     /// The password was set by a mailed token.
     PasswordReset,
+    /// The address was changed, or a change of it undone.
+    EmailChanged,
     /// The user was deactivated.
     Deactivated,
     /// The user was removed.
@@ -259,6 +347,7 @@ impl RevocationReason {
             Self::Limit => "limit",
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
+            Self::EmailChanged => "email_changed",
             Self::Deactivated => "deactivated",
             Self::Deleted => "deleted",
         }
@@ -415,6 +504,14 @@ pub trait UserHooks<U: User>: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether these hooks get mails to people: whether what [`compose`](Self::compose) writes, or what
+    /// [`on_after_notice`](Self::on_after_notice) is told, is sent.
+    ///
+    /// Users change their address themselves only if this is true, since the new one is confirmed by a mail. False by default.
+    fn mails(&self) -> bool {
+        false
+    }
+
     /// Writes mails of the same size for an address that nobody owns; the library makes decoys of them.
     ///
     /// # Security
@@ -514,6 +611,14 @@ pub trait UserHooks<U: User>: Send + Sync + 'static {
         async {}
     }
 
+    /// After the occasion of a notice was stored: a change of address or password, or a registration with a taken address.
+    /// [`compose`](Self::compose) is the place to mail it, where there is an outbox. Verification and reset have hooks of
+    /// their own.
+    fn on_after_notice(&self, notice: &Notice<'_, U>, context: &Context) -> impl Future<Output = ()> + Send {
+        let _ = (notice, context);
+        async {}
+    }
+
     /// After a token to confirm an address was made. [`compose`](Self::compose) is the place to mail it.
     ///
     /// # Security
@@ -592,6 +697,12 @@ macro_rules! tuple_of_hooks {
                 let mut messages = Vec::new();
                 $(messages.extend(self.$index.compose(notice, context));)+
                 messages
+            }
+            fn mails(&self) -> bool {
+                $(<$hook as UserHooks<U>>::mails(&self.$index))||+
+            }
+            async fn on_after_notice(&self, notice: &Notice<'_, U>, context: &Context) {
+                $(self.$index.on_after_notice(notice, context).await;)+
             }
             fn compose_decoy(&self, kind: MessageKind, context: &Context) -> Vec<Message> {
                 let mut messages = Vec::new();

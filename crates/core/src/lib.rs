@@ -5,6 +5,7 @@ mod body;
 mod clock;
 mod context;
 mod email;
+mod email_change;
 mod error;
 mod event;
 mod hooks;
@@ -33,8 +34,11 @@ pub use self::{
     clock::{Clock, Random, RandomError, SystemClock, SystemRandom, Timestamp},
     context::Context,
     email::{EmailAddress, EmailError, EmailKey, normalize_email, normalize_email_prefix},
+    email_change::{
+        EmailChange, EmailChangeRecord, EmailChangeToken, EmailPolicy, NewEmailChange, PendingEmailStore,
+    },
     error::{
-        DeleteError, Failure, LoginError, PersonalTokenError, RegisterError, RequestError,
+        ChangeEmailError, DeleteError, Failure, LoginError, PersonalTokenError, RegisterError, RequestError,
         ResetPasswordError, UpdateError, VerifyError,
     },
     event::{SECURITY_TARGET, SecurityEvent},
@@ -73,8 +77,8 @@ pub use self::{
     },
     store::{
         Accepts, Applied, Change, Compose, Expected, IdOf, Inserted, Leased, ListUsers, NewUser, Outbox,
-        OwnConflict, OwnRule, PersonalTokenStore, Purged, Removed, SessionStore, SetupError, StoreError,
-        TokenStored, UserQuery, UserStore,
+        OwnConflict, OwnRule, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore, SetupError,
+        StoreError, TokenStored, UserQuery, UserStore,
     },
     token::{IssueError, MailToken, OneTimeTokens, ReadToken, TokenFacts, TokenLifetimeError, TokenPurpose},
     user::{Epoch, Stored, User, UserChanges, UserId},

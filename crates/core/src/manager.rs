@@ -1,5 +1,6 @@
 //! What may happen to a user.
 
+mod change_email;
 mod delete;
 mod list;
 mod login;
@@ -14,11 +15,11 @@ mod verify;
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    Clock, Context, Failure, IdFor, Message, MessageKind, PasswordHasher, PasswordPolicy, Random, RateLimits,
-    Secrets, SecurityEvent, SetupError, StoreError, Stored, SystemClock, SystemRandom, User, UserApi, UserHooks,
-    UserOf, UserStore,
+    Clock, Context, EmailPolicy, Failure, IdFor, Message, MessageKind, Notice, PasswordHasher,
+    PasswordPolicy, Random, RateLimits, Secrets, SecurityEvent, SetupError, StoreError, Stored, SystemClock,
+    SystemRandom, User, UserApi, UserHooks, UserOf, UserStore,
     limits::Limiter,
-    token::{MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
+    token::{LONGEST_LIFETIME, MailToken, OneTimeTokens, TokenFacts, TokenLifetimeError, TokenPurpose},
 };
 
 pub use self::{list::Page, login::Authentication, personal_tokens::PersonalTokenRules};
@@ -56,6 +57,7 @@ pub use self::{list::Page, login::Authentication, personal_tokens::PersonalToken
 /// ```
 ///
 /// A clone shares store, hooks and threads, and may be given other settings.
+#[expect(clippy::struct_excessive_bools, reason = "independent settings, read by name")]
 pub struct UserManager<A: UserApi> {
     store: A::Store,
     hooks: Arc<A::Hooks>,
@@ -68,7 +70,17 @@ pub struct UserManager<A: UserApi> {
     require_current_password: bool,
     verify_at_registration: bool,
     end_sessions: bool,
+    immediate_email_change: bool,
+    email_change_lifetime: Duration,
+    undo_lifetime: Duration,
+    silent: bool,
+    notices: bool,
+    failed_login_floor: Duration,
 }
+
+const CONFIRM_LIFETIME: Duration = Duration::from_hours(1);
+const UNDO_LIFETIME: Duration = Duration::from_hours(7 * 24);
+const LONGEST_UNDO_LIFETIME: Duration = Duration::from_hours(90 * 24);
 
 impl<A: UserApi> UserManager<A> {
     /// Manages the users of `store`, with the safe settings.
@@ -89,6 +101,12 @@ impl<A: UserApi> UserManager<A> {
             require_current_password: true,
             verify_at_registration: false,
             end_sessions: true,
+            immediate_email_change: false,
+            email_change_lifetime: CONFIRM_LIFETIME,
+            undo_lifetime: UNDO_LIFETIME,
+            silent: false,
+            notices: true,
+            failed_login_floor: Duration::ZERO,
         })
     }
 
@@ -162,6 +180,74 @@ impl<A: UserApi> UserManager<A> {
         self
     }
 
+    /// How long the new mailbox has to confirm a change of address; one hour by default.
+    ///
+    /// # Errors
+    /// [`TokenLifetimeError`] for less than a second or more than 24 hours.
+    pub fn email_change_lifetime(mut self, lifetime: Duration) -> Result<Self, TokenLifetimeError> {
+        if lifetime < Duration::from_secs(1) || lifetime > LONGEST_LIFETIME {
+            return Err(TokenLifetimeError);
+        }
+        self.email_change_lifetime = lifetime;
+        Ok(self)
+    }
+
+    /// How long the old mailbox can undo a change of address once it is confirmed; seven days by default, 90 at most.
+    ///
+    /// # Security
+    /// It is the time in which somebody must notice that their account was taken. Who reads the old mailbox until then can
+    /// take the account back, also where it was given up in earnest; zero lets nobody undo what is confirmed.
+    #[must_use]
+    pub fn undo_email_change_lifetime(mut self, lifetime: Duration) -> Self {
+        self.undo_lifetime = lifetime.min(LONGEST_UNDO_LIFETIME);
+        self
+    }
+
+    /// Puts a new address of a user in the place of the old one at once, unconfirmed.
+    ///
+    /// # Security
+    /// A slip of the pen, or whoever has session and password for a moment, takes the account from its owner: mail goes to
+    /// the new address from then on, links that set a new password among it (OWASP Authentication Cheat Sheet, "Changing A
+    /// User's Registered Email Address"). For clients of FastAPI-Users only.
+    #[must_use]
+    pub fn insecure_immediate_email_change(mut self) -> Self {
+        self.immediate_email_change = true;
+        self
+    }
+
+    /// Tells nobody whether an address has an account: registration answers 202 either way, and a change of address to one
+    /// that is taken waits like any other. Whose address it is gets a mail (ASVS 5.0, 6.3.8).
+    ///
+    /// A new account is mailed the token that confirms its address at once, as by
+    /// [`verify_at_registration`](Self::verify_at_registration): nothing else tells that it was made.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.silent = true;
+        self
+    }
+
+    /// Mails no notice of a changed password or address to its owner.
+    ///
+    /// # Security
+    /// Nobody notices that somebody else has set the password (NIST SP 800-63B-4, 4.6; ASVS 5.0, 6.3.7). Links that confirm and
+    /// undo a change of address are mailed all the same.
+    #[must_use]
+    pub fn insecure_no_notices(mut self) -> Self {
+        self.notices = false;
+        self
+    }
+
+    /// Answers a login that fails no earlier than so long after it began, whatever the reason.
+    ///
+    /// Hashes of older schemes and settings take another time than new ones until their owners log in. As long as there are
+    /// any, set this above what the slowest of them takes on your machine, so that the time of a failure does not tell whose
+    /// they are.
+    #[must_use]
+    pub fn failed_login_floor(mut self, least: Duration) -> Self {
+        self.failed_login_floor = least;
+        self
+    }
+
     /// Lets users change e-mail and password, and delete their account, without their present password.
     ///
     /// # Security
@@ -222,6 +308,23 @@ impl<A: UserApi> UserManager<A> {
         self.require_current_password
     }
 
+    /// How users change their address themselves: pending where hooks [mail](UserHooks::mails) and the store
+    /// [keeps changes](UserStore::keeps_email_changes).
+    pub fn email_policy(&self) -> EmailPolicy {
+        if self.immediate_email_change {
+            EmailPolicy::Immediate
+        } else if self.store.keeps_email_changes() && self.hooks.mails() {
+            EmailPolicy::Pending
+        } else {
+            EmailPolicy::Off
+        }
+    }
+
+    /// Whether nobody is told that an address has an account.
+    pub fn is_silent(&self) -> bool {
+        self.silent
+    }
+
     /// Finds a user by key.
     ///
     /// # Errors
@@ -271,6 +374,18 @@ impl<A: UserApi> UserManager<A> {
             Ok(TokenOwner::Good(stored))
         } else {
             Ok(TokenOwner::Outdated(stored))
+        }
+    }
+
+    /// The mails of these notices.
+    fn composed(&self, notices: &[Notice<'_, UserOf<A>>], context: &Context) -> Vec<Message> {
+        let mails = notices.iter().map(|notice| self.hooks.compose(notice, context));
+        mails.flatten().collect()
+    }
+
+    async fn noticed(&self, notices: &[Notice<'_, UserOf<A>>], context: &Context) {
+        for notice in notices {
+            self.hooks.on_after_notice(notice, context).await;
         }
     }
 
@@ -325,6 +440,12 @@ impl<A: UserApi> Clone for UserManager<A> {
             require_current_password: self.require_current_password,
             verify_at_registration: self.verify_at_registration,
             end_sessions: self.end_sessions,
+            immediate_email_change: self.immediate_email_change,
+            email_change_lifetime: self.email_change_lifetime,
+            undo_lifetime: self.undo_lifetime,
+            silent: self.silent,
+            notices: self.notices,
+            failed_login_floor: self.failed_login_floor,
         }
     }
 }

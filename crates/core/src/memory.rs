@@ -11,11 +11,11 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, Inserted, Leased, LimitPolicy,
-    ListUsers, Message, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox,
-    PersonalTokenRecord, PersonalTokenStore, Purged, Removed, Session, SessionKind, SessionStore, SignedIn,
-    StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery,
-    UserStore, normalize_email,
+    Accepts, Applied, Change, Claim, Compose, EmailChange, EmailChangeRecord, EmailChangeToken, EmailKey,
+    EndSessions, Epoch, Inserted, Leased, LimitPolicy, ListUsers, Message, NewEmailChange, NewPersonalToken,
+    NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, PendingEmailStore, PersonalTokenRecord,
+    PersonalTokenStore, Purged, Removed, Session, SessionKind, SessionStore, SignedIn, StoreError, Stored,
+    Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery, UserStore, normalize_email,
 };
 
 /// A user of [`InMemoryUsers`].
@@ -99,6 +99,7 @@ struct Tables {
     tokens: BTreeMap<i64, Token>,
     personal_tokens: BTreeMap<i64, PersonalToken>,
     revoked: BTreeMap<String, Timestamp>,
+    email_changes: BTreeMap<i64, PendingEmail>,
     outbox: BTreeMap<i64, Row>,
     last_id: i64,
 }
@@ -128,6 +129,15 @@ impl PersonalToken {
     fn is_over(&self, now: Timestamp) -> bool {
         self.new.expires_at.is_some_and(|end| end <= now)
     }
+}
+
+struct PendingEmail {
+    new: NewEmailChange,
+    user_id: Uuid,
+    old_email: String,
+    old_key: EmailKey,
+    old_verified: bool,
+    confirmed_at: Option<Timestamp>,
 }
 
 struct Row {
@@ -170,6 +180,60 @@ impl Tables {
         }
     }
 
+    /// Whether somebody else can still come back to this address.
+    fn is_kept(&self, key: &EmailKey, user_id: Option<Uuid>, at: Timestamp) -> bool {
+        self.email_changes.values().any(|change| {
+            change.old_key == *key
+                && Some(change.user_id) != user_id
+                && change.confirmed_at.is_some()
+                && change.new.expires_at > at
+        })
+    }
+
+    /// Whether what a change expects of changes of address holds.
+    fn is_expected(&self, id: Uuid, command: &EmailChange) -> bool {
+        let (row, confirmed) = match command {
+            EmailChange::Confirm { id, .. } => (id, false),
+            EmailChange::Undo { id, confirmed } => (id, *confirmed),
+            _ => return true,
+        };
+        let change = self.email_changes.get(row);
+        change.is_some_and(|change| change.user_id == id && change.confirmed_at.is_some() == confirmed)
+    }
+
+    fn drop_changes(&mut self, id: Uuid, which: impl Fn(i64, &PendingEmail) -> bool) {
+        self.email_changes
+            .retain(|row, change| change.user_id != id || !which(*row, change));
+    }
+
+    fn change_email(&mut self, user: &MemoryUser, key: &EmailKey, command: EmailChange, at: Timestamp) {
+        match command {
+            EmailChange::Keep => {}
+            EmailChange::Cancel => self.drop_changes(user.id, |_, change| change.confirmed_at.is_none()),
+            EmailChange::Forget => self.drop_changes(user.id, |_, _| true),
+            EmailChange::Ask(new) => {
+                self.drop_changes(user.id, |_, change| change.confirmed_at.is_none());
+                let id = self.next_id();
+                let change = PendingEmail {
+                    new,
+                    user_id: user.id,
+                    old_email: user.email.clone(),
+                    old_key: key.clone(),
+                    old_verified: user.is_verified,
+                    confirmed_at: None,
+                };
+                self.email_changes.insert(id, change);
+            }
+            EmailChange::Confirm { id, undo_until } => {
+                if let Some(change) = self.email_changes.get_mut(&id) {
+                    change.confirmed_at = Some(at);
+                    change.new.expires_at = undo_until;
+                }
+            }
+            EmailChange::Undo { id, .. } => self.drop_changes(user.id, |row, _| row >= id),
+        }
+    }
+
     fn end_sessions(&mut self, id: Uuid, which: EndSessions) {
         let spared = match which {
             EndSessions::None => return,
@@ -179,6 +243,7 @@ impl Tables {
         if which == EndSessions::Everything {
             self.personal_tokens.retain(|_, token| token.new.user_id != id);
         }
+        self.drop_changes(id, |_, change| change.confirmed_at.is_none());
         let before = self.epoch(id);
         let epoch = Epoch(before.0 + 1);
         self.epochs.insert(id, epoch);
@@ -291,7 +356,7 @@ impl UserStore for InMemoryUsers {
             is_superuser: new.is_superuser,
         };
         let mut tables = self.tables();
-        if tables.users.contains_key(new.email.key()) {
+        if tables.users.contains_key(new.email.key()) || tables.is_kept(new.email.key(), None, new.at) {
             return Ok(Inserted::EmailTaken);
         }
         tables.enqueue(compose(&user), new.at);
@@ -307,10 +372,15 @@ impl UserStore for InMemoryUsers {
         if !change.expect.holds_for(&tables.stored(&user)) {
             return Ok(Applied::Stale);
         }
+        if !tables.is_expected(*id, &change.email_change) {
+            return Ok(Applied::Stale);
+        }
+        let before = user.clone();
         let old_key = normalize_email(&user.email).map_err(StoreError::fault)?;
         let mut key = old_key.clone();
         if let Some(email) = change.set.email {
-            if *email.key() != old_key && tables.users.contains_key(email.key()) {
+            let is_taken = *email.key() != old_key && tables.users.contains_key(email.key());
+            if is_taken || tables.is_kept(email.key(), Some(*id), change.at) {
                 return Ok(Applied::EmailTaken);
             }
             key = email.key().clone();
@@ -324,7 +394,13 @@ impl UserStore for InMemoryUsers {
         user.is_superuser = change.set.is_superuser.unwrap_or(user.is_superuser);
         tables.users.remove(&old_key);
         tables.users.insert(key, user.clone());
-        tables.end_sessions(*id, change.end_sessions);
+        if let EmailChange::Ask(_) = change.email_change {
+            tables.end_sessions(*id, change.end_sessions);
+            tables.change_email(&before, &old_key, change.email_change, change.at);
+        } else {
+            tables.change_email(&before, &old_key, change.email_change, change.at);
+            tables.end_sessions(*id, change.end_sessions);
+        }
         tables.enqueue(change.messages, change.at);
         Ok(Applied::Applied(tables.stored(&user)))
     }
@@ -336,6 +412,7 @@ impl UserStore for InMemoryUsers {
         tables.tokens.retain(|_, token| token.new.user_id != *id);
         tables.personal_tokens.retain(|_, token| token.new.user_id != *id);
         tables.epochs.remove(id);
+        tables.drop_changes(*id, |_, _| true);
         Ok(if tables.users.len() < before {
             Removed::Removed
         } else {
@@ -367,6 +444,32 @@ impl UserStore for InMemoryUsers {
     async fn enqueue(&self, messages: Vec<Message>, at: Timestamp) -> Result<(), StoreError> {
         self.tables().enqueue(messages, at);
         Ok(())
+    }
+
+    fn keeps_email_changes(&self) -> bool {
+        true
+    }
+}
+
+impl PendingEmailStore for InMemoryUsers {
+    async fn find_email_change(
+        &self,
+        token: EmailChangeToken,
+    ) -> Result<Option<EmailChangeRecord<Uuid>>, StoreError> {
+        let tables = self.tables();
+        let mut with_token = tables.email_changes.iter().filter(|(_, change)| match token {
+            EmailChangeToken::Confirm(digest) => change.new.confirm == digest,
+            EmailChangeToken::Undo(digest) => change.new.undo == digest,
+        });
+        Ok(with_token.next().map(|(id, change)| EmailChangeRecord {
+            id: *id,
+            user_id: change.user_id,
+            old_email: change.old_email.clone(),
+            old_verified: change.old_verified,
+            email: change.new.email.as_str().to_owned(),
+            expires_at: change.new.expires_at,
+            confirmed_at: change.confirmed_at,
+        }))
     }
 }
 
@@ -507,12 +610,19 @@ impl SessionStore for InMemoryUsers {
         let left = left - personal.len();
         let over = tables.revoked.iter().filter(|(_, until)| **until <= now);
         let marks: Vec<_> = over.map(|(id, _)| id.clone()).take(left).collect();
+        let left = left - marks.len();
+        let over = tables
+            .email_changes
+            .iter()
+            .filter(|(_, change)| change.new.expires_at <= now);
+        let changes: Vec<_> = over.map(|(id, _)| *id).take(left).collect();
         tables.tokens.retain(|id, _| !tokens.contains(id));
         tables.personal_tokens.retain(|id, _| !personal.contains(id));
         tables.revoked.retain(|id, _| !marks.contains(id));
+        tables.email_changes.retain(|id, _| !changes.contains(id));
         Ok(Purged::new(
             (tokens.len() + personal.len()) as u64,
-            marks.len() as u64,
+            (marks.len() + changes.len()) as u64,
         ))
     }
 }

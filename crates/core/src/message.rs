@@ -16,18 +16,51 @@ pub enum MessageKind {
     Verify,
     /// Carries the link that sets a new password.
     ResetPassword,
+    /// Carries the link that confirms a new address, to that address.
+    ConfirmEmailChange,
+    /// Says that the address is to change, with the link that undoes it, to the old address.
+    UndoEmailChange,
+    /// Says that the address has changed, to the old address.
+    EmailChanged,
+    /// Says that the password has changed.
+    PasswordChanged,
+    /// Says to who registers again that there is an account, with the link that sets a new password.
+    AlreadyRegistered,
     /// A mail of the application's own.
     Other,
 }
 
 impl MessageKind {
+    /// All kinds, in the order of their declaration.
+    pub const ALL: &'static [Self] = &[
+        Self::Verify,
+        Self::ResetPassword,
+        Self::ConfirmEmailChange,
+        Self::UndoEmailChange,
+        Self::EmailChanged,
+        Self::PasswordChanged,
+        Self::AlreadyRegistered,
+        Self::Other,
+    ];
+
     /// A short, stable name, fit for a database column and a log line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::ResetPassword => "reset_password",
+            Self::ConfirmEmailChange => "confirm_email_change",
+            Self::UndoEmailChange => "undo_email_change",
+            Self::EmailChanged => "email_changed",
+            Self::PasswordChanged => "password_changed",
+            Self::AlreadyRegistered => "already_registered",
             Self::Other => "other",
         }
+    }
+
+    /// The kind with this [name](Self::as_str); [`Other`](Self::Other) for one that is not known.
+    pub fn from_name(name: &str) -> Self {
+        let known = Self::ALL.iter().find(|kind| kind.as_str() == name);
+        known.copied().unwrap_or(Self::Other)
     }
 }
 

@@ -3,15 +3,7 @@
 use std::{error::Error, fmt, future::Future, time::Duration};
 
 use crate::{
-    Denied,
-    EmailAddress,
-    EmailKey,
-    Epoch,
-    Message,
-    PasswordHash,
-    Stored,
-    Timestamp,
-    User,
+    Denied, EmailAddress, EmailChange, EmailKey, Epoch, Message, PasswordHash, Stored, Timestamp, User,
     UserChanges,
     email::fold_login,
     normalize_email,
@@ -197,6 +189,18 @@ pub enum Inserted<U> {
     Denied(Denied),
 }
 
+/// How a [rehearsal](UserStore::rehearse) ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Rehearsed {
+    /// The messages are kept; nobody was stored.
+    Done,
+    /// The database would have refused a value of an own column; nothing was kept.
+    OwnConflict(OwnConflict),
+    /// What is written with the user would have been refused by the application; nothing was kept.
+    Denied(Denied),
+}
+
 /// Old values that must still hold for a change to be applied; `None` expects nothing. `Debug` shows no address.
 ///
 /// ```
@@ -295,6 +299,8 @@ pub struct Change<C> {
     pub own: C,
     /// Which sessions end with the change.
     pub end_sessions: EndSessions,
+    /// What becomes of changes of address.
+    pub email_change: EmailChange,
     /// Mails that are kept with the change, or not at all.
     pub messages: Vec<Message>,
     /// When this happens.
@@ -309,6 +315,7 @@ impl<C: Default> Change<C> {
             set: UserChanges::default(),
             own: C::default(),
             end_sessions: EndSessions::None,
+            email_change: EmailChange::Keep,
             messages: Vec::new(),
             at,
         }
@@ -436,6 +443,24 @@ pub trait UserStore: Clone + Send + Sync + 'static {
         compose: Compose<'_, Self::User>,
     ) -> impl Future<Output = Result<Inserted<Self::User>, StoreError>> + Send;
 
+    /// Does what [`insert`](Self::insert) does for an address that is free, leaves no user behind, and keeps `messages`.
+    ///
+    /// The default keeps the messages alone.
+    ///
+    /// # Security
+    /// Registration that does not tell who has an account asks for this where the address is taken. A store whose
+    /// insertion takes time must do the same work here.
+    fn rehearse(
+        &self,
+        new: NewUser<Self::Columns>,
+        messages: Vec<Message>,
+    ) -> impl Future<Output = Result<Rehearsed, StoreError>> + Send {
+        async move {
+            self.enqueue(messages, new.at).await?;
+            Ok(Rehearsed::Done)
+        }
+    }
+
     /// Applies one change if all that it expects still holds.
     fn update(
         &self,
@@ -486,6 +511,12 @@ pub trait UserStore: Clone + Send + Sync + 'static {
                 ))
             }
         }
+    }
+
+    /// Whether changes of address are kept until they are confirmed: true for a
+    /// [`PendingEmailStore`](crate::PendingEmailStore), false by default.
+    fn keeps_email_changes(&self) -> bool {
+        false
     }
 
     /// Looks whether the store is fit for use: reachable, with all tables and columns as they must be.

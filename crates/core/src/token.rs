@@ -15,7 +15,7 @@ use crate::{
 };
 
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
-const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+pub(crate) const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
 /// What a token of a mail is good for. A token of one purpose is refused for every other (RFC 8725, section 3.12): each
 /// has its own secret, `aud` and `typ`.
@@ -123,6 +123,15 @@ impl From<&str> for MailToken {
 impl fmt::Debug for MailToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MailToken(…)")
+    }
+}
+
+impl MailToken {
+    /// A token that means nothing by itself: 256 random bits, whose digest is stored.
+    pub(crate) fn opaque(random: &dyn Random) -> Result<Self, RandomError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        random.fill(&mut *bytes)?;
+        Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes))))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two pages that links in mails lead to.
+//! The pages that links in mails lead to.
 //!
 //! The token stands behind the `#` of the link, where no server sees it. The page takes it from there, clears the address
 //! bar, and posts it to the API when the user says so: programs that open links in mails ahead of their readers confirm
@@ -20,6 +20,22 @@ pub(crate) fn router() -> Router {
         .route(
             "/reset-password",
             get(Html(include_str!("pages/reset-password.html"))),
+        )
+        .route(
+            "/confirm-email-change",
+            get(Html(include_str!("pages/confirm-email-change.html"))),
+        )
+        .route(
+            "/undo-email-change",
+            get(Html(include_str!("pages/undo-email-change.html"))),
+        )
+        .route(
+            "/pages/confirm-email-change.js",
+            script(include_str!("pages/confirm-email-change.js")),
+        )
+        .route(
+            "/pages/undo-email-change.js",
+            script(include_str!("pages/undo-email-change.js")),
         )
         .route("/pages/page.css", style(include_str!("pages/page.css")))
         .route("/pages/page.js", script(include_str!("pages/page.js")))

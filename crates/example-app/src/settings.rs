@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, builder::BoolishValueParser};
 use sea_orm::DbBackend;
 
 use crate::{Failed, tokens::TokenSettings};
@@ -92,6 +92,10 @@ pub(crate) struct Settings {
     /// an address, and for tests. Limits of accounts stay
     #[arg(long, env, global = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit_per_address: Option<u32>,
+
+    /// Tells nobody who has an account: registration answers 202 either way, and whose address it is gets a mail
+    #[arg(long, env, global = true, default_value = "0", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub(crate) silent: bool,
 
     /// How many passwords are hashed at the same time, each in 19 MiB [default: one for each core]
     #[arg(long, env, global = true)]

@@ -8,7 +8,7 @@ use axum_users::{
     guard::ScopeNames,
     mail::{Links, MailHooks, Templates, Wake},
     null_clears,
-    redis::{RedisSessions, RedisStrategy, RedisLimits},
+    redis::{RedisLimits, RedisSessions, RedisStrategy},
 };
 use sea_orm::{DatabaseConnection, DeriveIntoActiveModel};
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,9 @@ pub(crate) fn users(
     let personal = PersonalTokens::new(store.clone()).scopes([Greet::NAME]);
     let backends = backends(&store, &personal, &secrets, settings)?;
     let mut manager = UserManager::new(store, hooks, &secrets)?;
+    if settings.silent {
+        manager = manager.silent();
+    }
     if let Some(threads) = settings.hash_threads {
         manager = manager.with_hasher(PasswordHasher::new(&HasherSettings::new().threads(threads))?);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum_users_core::{Context, Message, MessageKind, SetupError};
+use axum_users_core::{Context, Message, MessageKind, Notice, SetupError, User};
 
 use crate::{
     Links, Templates,
@@ -29,26 +29,34 @@ impl Composer {
         })
     }
 
-    pub(crate) fn compose(
-        &self,
-        kind: MessageKind,
-        email: &str,
-        token: &str,
-        context: &Context,
-    ) -> Option<Message> {
-        self.token_len.store(token.len(), Ordering::Relaxed);
-        self.write(kind, email, token, context)
+    pub(crate) fn compose<U: User>(&self, notice: &Notice<'_, U>, context: &Context) -> Option<Message> {
+        let (kind, token) = (notice.kind(), notice.token());
+        if let (MessageKind::Verify | MessageKind::ResetPassword, Some(token)) = (kind, token) {
+            self.token_len.store(token.len(), Ordering::Relaxed);
+        }
+        self.write(kind, notice.to(), token, context)
     }
 
     /// A mail to nobody, with a token as long as the last real one.
     pub(crate) fn decoy(&self, kind: MessageKind, context: &Context) -> Option<Message> {
         let token = "x".repeat(self.token_len.load(Ordering::Relaxed));
-        self.write(kind, NOBODY, &token, context).map(Message::into_decoy)
+        self.write(kind, NOBODY, Some(&token), context)
+            .map(Message::into_decoy)
     }
 
-    fn write(&self, kind: MessageKind, email: &str, token: &str, context: &Context) -> Option<Message> {
-        let link = self.links.link(kind, token)?;
-        let values = Values { link: &link, email };
+    fn write(
+        &self,
+        kind: MessageKind,
+        email: &str,
+        token: Option<&str>,
+        context: &Context,
+    ) -> Option<Message> {
+        if kind == MessageKind::Other {
+            return None;
+        }
+        let link = token.and_then(|token| self.links.link(kind, token));
+        let link = link.as_deref();
+        let values = Values { link, email };
         match self.templates.render(context.locale.as_deref(), kind, values) {
             Ok(mail) => {
                 let message = Message::new(kind, email, mail.subject, mail.text);
@@ -84,7 +92,8 @@ mod tests {
         let context = Context::new(Timestamp::from_secs(0));
         for kind in [MessageKind::Verify, MessageKind::ResetPassword] {
             let token = "t".repeat(200);
-            let real = composer.compose(kind, NOBODY, &token, &context).unwrap();
+            composer.token_len.store(token.len(), Ordering::Relaxed);
+            let real = composer.write(kind, NOBODY, Some(&token), &context).unwrap();
             let decoy = composer.decoy(kind, &context).unwrap();
             assert!(decoy.is_decoy() && !real.is_decoy());
             assert_eq!(decoy.text.len(), real.text.len());

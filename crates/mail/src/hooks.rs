@@ -8,7 +8,8 @@ use axum_users_core::{
 
 use crate::{Links, MemoryQueue, Templates, Wake, composer::Composer};
 
-/// Hooks that mail the links which confirm an address and set a new password.
+/// Hooks that mail the links which confirm an address, set a new password, and confirm and undo a change of address; and notices
+/// of what has changed.
 ///
 /// They write mails; a [`MailWorker`](crate::MailWorker) sends them. They serve every type of user, and go beside the
 /// application's own hooks in a tuple: `type Hooks = (MailHooks, MyHooks)`. Clones share everything.
@@ -102,12 +103,7 @@ impl MailHooks {
 
 impl<U: User> UserHooks<U> for MailHooks {
     fn compose(&self, notice: &Notice<'_, U>, context: &Context) -> Vec<Message> {
-        let (kind, user, token) = match notice {
-            Notice::Verify { user, token } => (MessageKind::Verify, user, token),
-            Notice::ResetPassword { user, token } => (MessageKind::ResetPassword, user, token),
-            _ => return Vec::new(),
-        };
-        self.compose_rows(|| self.composer.compose(kind, user.email(), token, context))
+        self.compose_rows(|| self.composer.compose(notice, context))
     }
 
     fn compose_decoy(&self, kind: MessageKind, context: &Context) -> Vec<Message> {
@@ -116,6 +112,14 @@ impl<U: User> UserHooks<U> for MailHooks {
             self.hand_over(context.now, || self.composer.decoy(kind, context));
         }
         self.compose_rows(|| self.composer.decoy(kind, context))
+    }
+
+    fn mails(&self) -> bool {
+        true
+    }
+
+    async fn on_after_notice(&self, notice: &Notice<'_, U>, context: &Context) {
+        self.hand_over(context.now, || self.composer.compose(notice, context));
     }
 
     async fn on_after_register(&self, _: &U, _: &Context) {
@@ -128,15 +132,14 @@ impl<U: User> UserHooks<U> for MailHooks {
 
     async fn on_after_request_verify(&self, user: &U, token: &str, context: &Context) {
         self.hand_over(context.now, || {
-            self.composer
-                .compose(MessageKind::Verify, user.email(), token, context)
+            self.composer.compose(&Notice::Verify { user, token }, context)
         });
     }
 
     async fn on_after_forgot_password(&self, user: &U, token: &str, context: &Context) {
         self.hand_over(context.now, || {
             self.composer
-                .compose(MessageKind::ResetPassword, user.email(), token, context)
+                .compose(&Notice::ResetPassword { user, token }, context)
         });
     }
 }

@@ -13,7 +13,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Where the links of mails lead: pages of the application, which read the token and post it to the API.
 ///
-/// By default `{public_url}/verify#token={token}` and `{public_url}/reset-password#token={token}`.
+/// By default `{public_url}/verify#token={token}`, and `/reset-password`, `/confirm-email-change` and `/undo-email-change` likewise.
 ///
 /// ```
 /// use axum_users_mail::Links;
@@ -35,6 +35,8 @@ pub struct Links {
     public_url: String,
     verify: Option<String>,
     reset_password: Option<String>,
+    confirm_email_change: Option<String>,
+    undo_email_change: Option<String>,
     token_in_query: bool,
     plain_http: bool,
 }
@@ -46,6 +48,8 @@ impl Links {
             public_url: public_url.into(),
             verify: None,
             reset_password: None,
+            confirm_email_change: None,
+            undo_email_change: None,
             token_in_query: false,
             plain_http: false,
         }
@@ -60,6 +64,18 @@ impl Links {
     /// Leads the mails that set a new password elsewhere; `{token}` stands for the token, behind a `#`.
     pub fn reset_password_url(mut self, template: impl Into<String>) -> Self {
         self.reset_password = Some(template.into());
+        self
+    }
+
+    /// Leads the mails that confirm a new address elsewhere; `{token}` stands for the token, behind a `#`.
+    pub fn confirm_email_change_url(mut self, template: impl Into<String>) -> Self {
+        self.confirm_email_change = Some(template.into());
+        self
+    }
+
+    /// Leads the mails that undo a change of address elsewhere; `{token}` stands for the token, behind a `#`.
+    pub fn undo_email_change_url(mut self, template: impl Into<String>) -> Self {
+        self.undo_email_change = Some(template.into());
         self
     }
 
@@ -88,17 +104,24 @@ impl Links {
             return Err(invalid("the public url", "must have no query and no `#`"));
         }
         self.check_url("the public url", public)?;
-        let verify = match &self.verify {
-            Some(template) => template.clone(),
-            None => format!("{public}/verify#token={PLACE}"),
+        let link = |what: &str, own: Option<&String>, page: &str| match own {
+            Some(template) => self.check_link(what, template),
+            None => self.check_link(what, &format!("{public}/{page}#token={PLACE}")),
         };
-        let reset_password = match &self.reset_password {
-            Some(template) => template.clone(),
-            None => format!("{public}/reset-password#token={PLACE}"),
-        };
+        let (confirm, undo) = (&self.confirm_email_change, &self.undo_email_change);
         Ok(CheckedLinks {
-            verify: self.check_link("the verify url", &verify)?,
-            reset_password: self.check_link("the reset password url", &reset_password)?,
+            verify: link("the verify url", self.verify.as_ref(), "verify")?,
+            reset_password: link(
+                "the reset password url",
+                self.reset_password.as_ref(),
+                "reset-password",
+            )?,
+            confirm_email_change: link(
+                "the confirm e-mail change url",
+                confirm.as_ref(),
+                "confirm-email-change",
+            )?,
+            undo_email_change: link("the undo e-mail change url", undo.as_ref(), "undo-email-change")?,
         })
     }
 
@@ -163,6 +186,8 @@ fn is_this_machine(url: &Url) -> bool {
 pub(crate) struct CheckedLinks {
     verify: CheckedLink,
     reset_password: CheckedLink,
+    confirm_email_change: CheckedLink,
+    undo_email_change: CheckedLink,
 }
 
 #[derive(Debug)]
@@ -176,7 +201,9 @@ impl CheckedLinks {
     pub(crate) fn link(&self, kind: MessageKind, token: &str) -> Option<String> {
         let link = match kind {
             MessageKind::Verify => &self.verify,
-            MessageKind::ResetPassword => &self.reset_password,
+            MessageKind::ResetPassword | MessageKind::AlreadyRegistered => &self.reset_password,
+            MessageKind::ConfirmEmailChange => &self.confirm_email_change,
+            MessageKind::UndoEmailChange => &self.undo_email_change,
             _ => return None,
         };
         let token = utf8_percent_encode(token, UNRESERVED);

@@ -6,7 +6,28 @@ use axum_users_core::{MessageKind, SetupError};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 const SAMPLE_TOKEN: &str = "SAMPLETOKEN";
-const WRITTEN: [MessageKind; 2] = [MessageKind::Verify, MessageKind::ResetPassword];
+const WRITTEN: [MessageKind; 7] = [
+    MessageKind::Verify,
+    MessageKind::ResetPassword,
+    MessageKind::ConfirmEmailChange,
+    MessageKind::UndoEmailChange,
+    MessageKind::EmailChanged,
+    MessageKind::PasswordChanged,
+    MessageKind::AlreadyRegistered,
+];
+
+/// Whether a mail of this kind carries a link.
+const fn has_link(kind: MessageKind) -> bool {
+    !matches!(kind, MessageKind::EmailChanged | MessageKind::PasswordChanged)
+}
+
+/// How long the link of a mail works by default, in minutes.
+const fn default_minutes(kind: MessageKind) -> u64 {
+    match kind {
+        MessageKind::UndoEmailChange | MessageKind::EmailChanged => 7 * 24 * 60,
+        _ => 60,
+    }
+}
 
 /// The text of one mail: subject, plain text, and HTML where wanted, in the language of Jinja.
 ///
@@ -14,12 +35,14 @@ const WRITTEN: [MessageKind; 2] = [MessageKind::Verify, MessageKind::ResetPasswo
 ///
 /// | variable | what it is |
 /// | --- | --- |
-/// | `link` | the link with the token |
+/// | `link` | the link with the token; not in `EmailChanged` and `PasswordChanged`, which carry none |
 /// | `email` | the address that the mail goes to |
 /// | `app_name` | the name of the application |
 /// | `lifetime` | how long the link works, in English: `1 hour`, `30 minutes` |
 /// | `minutes` | how long the link works, in minutes |
 /// | `hours` | how long the link works, in whole hours, rounded down |
+///
+/// In `EmailChanged` the times are those of the link that undoes the change, which was mailed before.
 ///
 /// ```
 /// use axum_users_core::MessageKind;
@@ -57,17 +80,42 @@ impl MailTemplate {
     }
 
     fn default_of(kind: MessageKind) -> Self {
+        macro_rules! mail {
+            ($name:literal, $subject:literal) => {
+                Self::new($subject, include_str!(concat!("templates/", $name, ".txt")))
+                    .with_html(include_str!(concat!("templates/", $name, ".html")))
+            };
+        }
         match kind {
-            MessageKind::ResetPassword => Self::new(
-                "Set a new password for {{ app_name }}",
-                include_str!("templates/reset_password.txt"),
-            )
-            .with_html(include_str!("templates/reset_password.html")),
-            _ => Self::new(
-                "Confirm your e-mail address for {{ app_name }}",
-                include_str!("templates/verify.txt"),
-            )
-            .with_html(include_str!("templates/verify.html")),
+            MessageKind::ResetPassword => mail!("reset_password", "Set a new password for {{ app_name }}"),
+            MessageKind::ConfirmEmailChange => {
+                mail!(
+                    "confirm_email_change",
+                    "Confirm your new e-mail address for {{ app_name }}"
+                )
+            }
+            MessageKind::UndoEmailChange => {
+                mail!(
+                    "undo_email_change",
+                    "Your e-mail address for {{ app_name }} is to change"
+                )
+            }
+            MessageKind::EmailChanged => {
+                mail!(
+                    "email_changed",
+                    "Your e-mail address for {{ app_name }} has changed"
+                )
+            }
+            MessageKind::PasswordChanged => {
+                mail!("password_changed", "Your password for {{ app_name }} has changed")
+            }
+            MessageKind::AlreadyRegistered => {
+                mail!(
+                    "already_registered",
+                    "You have an account for {{ app_name }} already"
+                )
+            }
+            _ => mail!("verify", "Confirm your e-mail address for {{ app_name }}"),
         }
     }
 }
@@ -202,7 +250,8 @@ pub(crate) struct Rendered {
 /// What a template is filled in with.
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'a> {
-    pub(crate) link: &'a str,
+    /// `None` for a mail that carries none.
+    pub(crate) link: Option<&'a str>,
     pub(crate) email: &'a str,
 }
 
@@ -240,7 +289,7 @@ impl CheckedTemplates {
         }
         let link = format!("https://app.example.com/#token={SAMPLE_TOKEN}");
         let sample = Values {
-            link: &link,
+            link: has_link(kind).then_some(&link),
             email: "someone@example.com",
         };
         for part in [Part::Subject, Part::Text, Part::Html] {
@@ -253,7 +302,8 @@ impl CheckedTemplates {
             if text.trim().is_empty() {
                 return Err(invalid(part, &"is empty"));
             }
-            if text.contains(SAMPLE_TOKEN) == matches!(part, Part::Subject) {
+            let is_to_show = has_link(kind) && !matches!(part, Part::Subject);
+            if text.contains(SAMPLE_TOKEN) != is_to_show {
                 return Err(match part {
                     Part::Subject => invalid(part, &"must not show the link"),
                     _ => invalid(part, &"must show the link: {{ link }}"),
@@ -304,14 +354,18 @@ impl CheckedTemplates {
             return Ok(None);
         };
         let lifetime = self.lifetimes.get(kind.as_str());
-        let minutes = lifetime.map_or(60, |lifetime| lifetime.as_secs().div_ceil(60));
+        let minutes = lifetime.map_or(default_minutes(kind), |lifetime| lifetime.as_secs().div_ceil(60));
+        // Absent, not empty: a text that shows a link where there is none is found at start-up.
+        let link = values.link.map_or_else(|| context! {}, |link| context! { link });
         let text = template.render(context! {
-            link => values.link,
+            ..link,
+            ..context! {
             email => values.email,
             app_name => self.app_name.as_str(),
             lifetime => in_words(minutes),
             minutes => minutes,
             hours => minutes / 60,
+            }
         })?;
         Ok(Some(text))
     }
@@ -319,6 +373,7 @@ impl CheckedTemplates {
 
 fn in_words(minutes: u64) -> String {
     let (number, unit) = match minutes {
+        days if days > 24 * 60 && days % (24 * 60) == 0 => (days / (24 * 60), "day"),
         whole if whole >= 60 && whole % 60 == 0 => (whole / 60, "hour"),
         other => (other, "minute"),
     };
@@ -331,7 +386,7 @@ mod tests {
     use super::*;
 
     const VALUES: Values<'_> = Values {
-        link: "https://app.example.com/verify#token=abc",
+        link: Some("https://app.example.com/verify#token=abc"),
         email: "ada@example.com",
     };
 
@@ -351,7 +406,7 @@ mod tests {
         ] {
             let mail = templates.render(None, kind, VALUES).unwrap();
             assert!(mail.subject.contains("Example"));
-            assert!(mail.text.contains(VALUES.link));
+            assert!(mail.text.contains(VALUES.link.unwrap()));
             let html = mail.html.unwrap();
             assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"));
             for body in [&mail.text, &html] {
@@ -372,7 +427,8 @@ mod tests {
             ..VALUES
         };
         for kind in WRITTEN {
-            let mail = templates.render(None, kind, values).unwrap();
+            let link = values.link.filter(|_| has_link(kind));
+            let mail = templates.render(None, kind, Values { link, ..values }).unwrap();
             let html = mail.html.unwrap();
             assert!(!html.contains("<script") && !html.contains("<img"));
             assert!(html.contains("Tom &amp; &lt;script&gt;"));
@@ -412,7 +468,7 @@ mod tests {
             .check()
             .unwrap();
         let mail = templates.render(None, MessageKind::Verify, VALUES).unwrap();
-        assert_eq!(mail.text, format!("{} 1 h", VALUES.link));
+        assert_eq!(mail.text, format!("{} 1 h", VALUES.link.unwrap()));
         assert!(mail.html.is_none());
     }
 
@@ -447,6 +503,12 @@ mod tests {
             let text = refused(&Templates::new("Example").replace(MessageKind::Verify, mail));
             assert!(text.contains(why), "{text}");
         }
+        for kind in [MessageKind::EmailChanged, MessageKind::PasswordChanged] {
+            let linked = MailTemplate::new("s", "{{ link }}");
+            assert!(refused(&Templates::new("Example").replace(kind, linked)).contains("undefined"));
+            let plain = MailTemplate::new("s", "It has changed");
+            assert!(Templates::new("Example").replace(kind, plain).check().is_ok());
+        }
         assert!(refused(&Templates::new("two\nlines")).contains("name of the application"));
         let other = MailTemplate::new("s", "{{ link }}");
         let other = Templates::new("Example").replace(MessageKind::Other, other);
@@ -455,7 +517,7 @@ mod tests {
 
     #[test]
     fn lifetimes_are_said_in_words() {
-        let words = [0, 1, 30, 60, 90, 120].map(in_words);
+        let words = [0, 1, 30, 60, 90, 120, 24 * 60, 7 * 24 * 60].map(in_words);
         assert_eq!(
             words,
             [
@@ -464,7 +526,9 @@ mod tests {
                 "30 minutes",
                 "1 hour",
                 "90 minutes",
-                "2 hours"
+                "2 hours",
+                "24 hours",
+                "7 days"
             ]
         );
     }

@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use axum_users_auth::{AxumUsers, Refusal, openapi::ErrorDoc};
 use axum_users_core::{
-    DeleteError, LoginError, PersonalTokenError, RegisterError, RequestError, ResetPasswordError,
-    UpdateError, UserApi, VerifyError, WhenUnavailable,
+    ChangeEmailError, DeleteError, LoginError, PersonalTokenError, RegisterError, RequestError,
+    ResetPasswordError, UpdateError, UserApi, VerifyError, WhenUnavailable,
 };
 
 /// An error whose answers are known before it happens, so that they can be documented.
@@ -53,6 +53,13 @@ pub(crate) fn unchecked<A: UserApi>(users: &AxumUsers<A>) -> &'static [ErrorDoc]
     }
 }
 
+const REGISTER_INVALID_PASSWORD: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    "REGISTER_INVALID_PASSWORD",
+    "The password is not good enough.",
+)
+.with_reason(TOO_SHORT);
+
 impl Refused for RegisterError {
     const DOCS: &'static [ErrorDoc] = &[
         ErrorDoc::coded(
@@ -60,12 +67,7 @@ impl Refused for RegisterError {
             "REGISTER_USER_ALREADY_EXISTS",
             "A user with this e-mail address exists already.",
         ),
-        ErrorDoc::coded(
-            BAD,
-            "REGISTER_INVALID_PASSWORD",
-            "The password is not good enough.",
-        )
-        .with_reason(TOO_SHORT),
+        REGISTER_INVALID_PASSWORD,
         VALUE_TAKEN,
         DENIED,
     ];
@@ -79,6 +81,9 @@ pub(crate) const TOO_MANY_SESSIONS: ErrorDoc = ErrorDoc::coded(
     LIMIT_REACHED,
     "The user has as many sessions as may be.",
 );
+
+/// What may be met where nobody is told whether an address has an account.
+pub(crate) const SILENT_REGISTRATION: &[ErrorDoc] = &[REGISTER_INVALID_PASSWORD, VALUE_TAKEN, DENIED];
 
 /// That an address is not confirmed, where only confirmed users may sign in.
 pub(crate) const NOT_VERIFIED: ErrorDoc = ErrorDoc::coded(
@@ -150,17 +155,60 @@ const INVALID_CURRENT_PASSWORD: ErrorDoc = ErrorDoc::coded(
     "E-mail or password were to change, and `current_password` is missing or wrong.",
 );
 
-/// What may be met where the present password is asked for.
-pub(crate) const UPDATE_BY_PASSWORD: &[ErrorDoc] = &[
-    EMAIL_EXISTS,
-    INVALID_PASSWORD,
-    INVALID_CURRENT_PASSWORD,
-    VALUE_TAKEN,
-    DENIED,
-];
+const EMAIL_CHANGE_OFF: ErrorDoc = ErrorDoc::coded(
+    StatusCode::FORBIDDEN,
+    "UPDATE_USER_EMAIL_CHANGE_OFF",
+    "Users of this application cannot change their address themselves.",
+);
+
+/// What may be met by who changes a user.
+#[derive(Clone, Copy)]
+pub(crate) struct UpdateRules {
+    /// The present password is asked for.
+    pub(crate) by_password: bool,
+    /// Whether an address has an account is told.
+    pub(crate) telling: bool,
+    /// Addresses are not changed here.
+    pub(crate) email_off: bool,
+}
+
+impl UpdateRules {
+    pub(crate) fn refusals(self) -> Vec<ErrorDoc> {
+        let when = |holds: bool, refusal: ErrorDoc| holds.then_some(refusal);
+        let all = [
+            when(self.telling && !self.email_off, EMAIL_EXISTS),
+            Some(INVALID_PASSWORD),
+            when(self.by_password, INVALID_CURRENT_PASSWORD),
+            when(self.email_off, EMAIL_CHANGE_OFF),
+            Some(VALUE_TAKEN),
+            Some(DENIED),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
 
 impl Refused for UpdateError {
     const DOCS: &'static [ErrorDoc] = &[EMAIL_EXISTS, INVALID_PASSWORD, VALUE_TAKEN, DENIED];
+}
+
+const CHANGE_EMAIL_BAD_TOKEN: ErrorDoc = ErrorDoc::coded(
+    BAD,
+    "CHANGE_EMAIL_BAD_TOKEN",
+    "The token is wrong, expired, used, or of a change that another one has overtaken.",
+);
+
+/// What may be met by who undoes a change of address: the old one is kept for them.
+pub(crate) const UNDO_EMAIL_CHANGE: &[ErrorDoc] = &[CHANGE_EMAIL_BAD_TOKEN];
+
+impl Refused for ChangeEmailError {
+    const DOCS: &'static [ErrorDoc] = &[
+        CHANGE_EMAIL_BAD_TOKEN,
+        ErrorDoc::coded(
+            BAD,
+            "CHANGE_EMAIL_ALREADY_EXISTS",
+            "Another user has the address by now.",
+        ),
+    ];
 }
 
 const IN_USE: ErrorDoc = ErrorDoc::coded(

@@ -10,7 +10,7 @@ use axum_users_core::{EmailRequest, ResetPasswordError, ResetPasswordRequest, Us
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{read, ready, route, limited},
+    mount::{limited, read, ready, route},
     refused::{Refused, unchecked},
 };
 

@@ -11,22 +11,34 @@ use axum_users_auth::{
     openapi::{ErrorDoc, Route},
 };
 use axum_users_core::{
-    CurrentPasswordRequest, DeleteError, IdFor, UpdateError, User, UserApi, UserId, UserOf,
+    CurrentPasswordRequest, DeleteError, EmailPolicy, IdFor, User, UserApi, UserId, UserOf,
 };
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{guarded_route, read, ready, unsafe_route, limited},
-    refused::{DELETE_USER, Refused, UPDATE_BY_PASSWORD, unchecked},
+    mount::{guarded_route, limited, read, ready, unsafe_route},
+    refused::{DELETE_USER, Refused, UpdateRules, unchecked},
 };
 
 /// Lets users see and change themselves, and superusers all others; to be mounted under `/users`, say.
+///
+/// A new address of a user waits until its own mailbox confirms it by [`change_email_router`](crate::change_email_router), which
+/// wants to be mounted too. Without hooks that mail ([`UserHooks::mails`](axum_users_core::UserHooks::mails)), or with a store that
+/// keeps no such changes, users cannot change their address, and the log says so when the router is made.
 ///
 /// After [`AxumUsers::verified_only`] it serves only users whose address is confirmed.
 pub fn users_router<A: UserApi, S>(users: &AxumUsers<A>) -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
+    if users.manager().email_policy() == EmailPolicy::Off {
+        tracing::warn!(
+            target: "axum_users",
+            "users cannot change their e-mail address: nothing mails the link that confirms a new one. Give the manager hooks \
+             that mail (`MailHooks`, or `UserHooks::mails` of your own) and a store with pending changes of address, or choose \
+             `UserManager::insecure_immediate_email_change`, which lets a thief of a session move the account away"
+        );
+    }
     let router = if users.is_verified_only() {
         routes::<A, Verified>(users)
     } else {
@@ -59,32 +71,47 @@ fn update_me_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Rou
         .tag("users")
         .summary("Change the current user")
         .description(
-            "Changes what is in the body and leaves the rest. A new address is unconfirmed; a new password ends all other \
+            format!("Changes what is in the body and leaves the rest. {} A new password ends all other \
              sessions, and where the present token cannot live on, the answer brings another one in `Authentication-Info` or \
-             `Set-Cookie`. Privileged fields are ignored.",
+             `Set-Cookie`. Privileged fields are ignored.", new_address(users))
         )
         .accepts::<A::Update>()
         .validates()
-        .fails_with(update_refusals(users))
+        .fails_with(&update_refusals(users))
         .fails_with(unchecked(users))
         .returns::<A::Read>(StatusCode::OK, "The user as they are now.");
     unsafe_route(users, by_password(users, route))
 }
 
-/// Documents the limit of guesses at the present password, where that is asked for.
+/// Documents the limits of guesses at the present password, and of mails to a new address, where there are such.
 fn by_password<A: UserApi>(users: &AxumUsers<A>, route: Route<AxumUsers<A>>) -> Route<AxumUsers<A>> {
-    if users.manager().requires_current_password() {
+    let manager = users.manager();
+    if manager.requires_current_password() || manager.email_policy() == EmailPolicy::Pending {
         limited(users, route)
     } else {
         route
     }
 }
 
-fn update_refusals<A: UserApi>(users: &AxumUsers<A>) -> &'static [ErrorDoc] {
-    if users.manager().requires_current_password() {
-        UPDATE_BY_PASSWORD
-    } else {
-        UpdateError::DOCS
+fn update_refusals<A: UserApi>(users: &AxumUsers<A>) -> Vec<ErrorDoc> {
+    let manager = users.manager();
+    let policy = manager.email_policy();
+    UpdateRules {
+        by_password: manager.requires_current_password(),
+        telling: !(manager.is_silent() && policy == EmailPolicy::Pending),
+        email_off: policy == EmailPolicy::Off,
+    }
+    .refusals()
+}
+
+fn new_address<A: UserApi>(users: &AxumUsers<A>) -> &'static str {
+    match users.manager().email_policy() {
+        EmailPolicy::Pending => {
+            "A new address waits until its own mailbox has confirmed it, and the old one is told and can undo it: the answer \
+             shows the old address."
+        }
+        EmailPolicy::Immediate => "A new address is unconfirmed.",
+        _ => "Another address is refused.",
     }
 }
 
@@ -124,14 +151,23 @@ fn update_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> R
         .summary("Change a user")
         .description(
             "Changes what is in the body and leaves the rest, for superusers. Deactivation and a new password end all \
-             sessions of the user. Superusers who change their own e-mail or password show their present password.",
+             sessions of the user. A new address takes effect at once, and the old mailbox is told. Superusers who change their own e-mail or password show their present password.",
         )
         .accepts::<A::AdminUpdate>()
         .validates()
-        .fails_with(update_refusals(users))
+        .fails_with(&admin_refusals(users))
         .fails_with(unchecked(users))
         .returns::<A::AdminRead>(StatusCode::OK, "The user as they are now.");
     unsafe_route(users, by_password(users, route))
+}
+
+fn admin_refusals<A: UserApi>(users: &AxumUsers<A>) -> Vec<ErrorDoc> {
+    UpdateRules {
+        by_password: users.manager().requires_current_password(),
+        telling: true,
+        email_off: false,
+    }
+    .refusals()
 }
 
 fn delete_user_route<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> Route<AxumUsers<A>> {

@@ -37,6 +37,19 @@ const PERSONAL_TOKENS: [&str; 8] = [
 ];
 const EPOCHS: [&str; 2] = ["user_id", "epoch"];
 const REVOKED: [&str; 2] = ["token_id", "expires_at"];
+const PENDING_EMAIL: [&str; 11] = [
+    "id",
+    "user_id",
+    "confirm_digest",
+    "undo_digest",
+    "old_email",
+    "old_email_key",
+    "old_verified",
+    "new_email",
+    "created_at",
+    "expires_at",
+    "confirmed_at",
+];
 const OUTBOX: [&str; 11] = [
     "id",
     "kind",
@@ -84,6 +97,7 @@ pub(crate) async fn check<E: UserEntity>(
         (look.names.personal_tokens(), &PERSONAL_TOKENS[..]),
         (look.names.epochs(), &EPOCHS[..]),
         (look.names.revoked(), &REVOKED[..]),
+        (look.names.pending_email(), &PENDING_EMAIL[..]),
         (look.names.outbox(), &OUTBOX[..]),
     ] {
         look.columns(&table, columns, &remedy).await?;
@@ -295,6 +309,7 @@ impl<'a, C: ConnectionTrait> Look<'a, C> {
                     &self.names.tokens(),
                     &self.names.personal_tokens(),
                     &self.names.epochs(),
+                    &self.names.pending_email(),
                     &self.names.outbox(),
                 ] {
                     if let Some(engine) = self.ask(engine, &[table]).await?.pop() {

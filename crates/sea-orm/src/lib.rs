@@ -3,6 +3,7 @@
 mod check;
 mod companion;
 mod connect;
+mod email_change;
 mod entity;
 mod failure;
 mod family;

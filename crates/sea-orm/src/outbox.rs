@@ -82,10 +82,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
 
 fn read(row: &QueryResult) -> Result<Leased, DbErr> {
     let kind: String = row.try_get_by_index(2)?;
-    let kind = [MessageKind::Verify, MessageKind::ResetPassword]
-        .into_iter()
-        .find(|known| known.as_str() == kind)
-        .unwrap_or(MessageKind::Other);
+    let kind = MessageKind::from_name(&kind);
     let to: String = row.try_get_by_index(3)?;
     let subject: String = row.try_get_by_index(4)?;
     let text: Option<String> = row.try_get_by_index(5)?;

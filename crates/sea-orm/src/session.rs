@@ -103,6 +103,7 @@ impl<E: UserEntity> SessionStore for SeaOrmUsers<E> {
             (&self.sql.purge_personal, now, true),
             (&self.sql.purge_revoked, now, false),
             (&self.sql.purge_outbox, now.saturating_sub(KEEP_DONE), false),
+            (&self.sql.purge_email_changes, now, false),
         ];
         for (text, until, is_token) in texts {
             let limit = i64::try_from(left).unwrap_or(i64::MAX);

@@ -52,6 +52,16 @@ pub(crate) struct Statements {
     pub(crate) purge_personal: String,
     pub(crate) purge_revoked: String,
     pub(crate) purge_outbox: String,
+    pub(crate) purge_email_changes: String,
+    pub(crate) email_is_kept: String,
+    pub(crate) ask_email_change: String,
+    pub(crate) cancel_email_change: String,
+    pub(crate) forget_email_changes: String,
+    pub(crate) confirm_email_change: String,
+    pub(crate) undo_email_change: String,
+    pub(crate) drop_later_email_changes: String,
+    pub(crate) email_change_by_confirm: String,
+    pub(crate) email_change_by_undo: String,
     pub(crate) lease: String,
     pub(crate) finish: String,
     pub(crate) retry: String,
@@ -67,12 +77,13 @@ impl Statements {
     pub(crate) fn of<E: UserEntity>(backend: DbBackend) -> Self {
         let names = Tables::of::<E>();
         let table = |name: &str| names.quoted(backend, name);
-        let (user, tokens, personal, epochs, revoked, outbox) = (
+        let (user, tokens, personal, epochs, revoked, pending, outbox) = (
             table(names.user()),
             table(&names.tokens()),
             table(&names.personal_tokens()),
             table(&names.epochs()),
             table(&names.revoked()),
+            table(&names.pending_email()),
             table(&names.outbox()),
         );
         let id = quote(backend, E::ID.as_str());
@@ -108,6 +119,13 @@ impl Statements {
             "SELECT id FROM {outbox} WHERE due_at <= ? AND done_at IS NULL ORDER BY due_at, id LIMIT ?"
         );
         let leased = "id, attempts, kind, recipient, subject, body, html";
+
+        let email_change = format!(
+            "SELECT {columns}, p.id AS axum_users_change, p.old_email AS axum_users_old_email, \
+             p.old_verified AS axum_users_old_verified, p.new_email AS axum_users_new_email, \
+             p.expires_at AS axum_users_expires_at, p.confirmed_at AS axum_users_confirmed_at \
+             FROM {pending} p JOIN {user} u ON u.{id} = p.user_id"
+        );
 
         let mut all = Self {
             backend,
@@ -212,6 +230,27 @@ impl Statements {
             purge_personal: batch(&personal, "id", "expires_at"),
             purge_revoked: batch(&revoked, "token_id", "expires_at"),
             purge_outbox: batch(&outbox, "id", "done_at"),
+            purge_email_changes: batch(&pending, "id", "expires_at"),
+            email_is_kept: format!(
+                "SELECT id FROM {pending} WHERE old_email_key = ? AND user_id <> ? \
+                 AND confirmed_at IS NOT NULL AND expires_at > ? LIMIT 1"
+            ),
+            ask_email_change: format!(
+                "INSERT INTO {pending} (user_id, confirm_digest, undo_digest, old_email, old_email_key, old_verified, \
+                 new_email, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            ),
+            cancel_email_change: format!("DELETE FROM {pending} WHERE user_id = ? AND confirmed_at IS NULL"),
+            forget_email_changes: format!("DELETE FROM {pending} WHERE user_id = ?"),
+            confirm_email_change: format!(
+                "UPDATE {pending} SET confirmed_at = ?, expires_at = ? \
+                 WHERE id = ? AND user_id = ? AND confirmed_at IS NULL"
+            ),
+            undo_email_change: format!(
+                "DELETE FROM {pending} WHERE id = ? AND user_id = ? AND (confirmed_at IS NOT NULL) = ?"
+            ),
+            drop_later_email_changes: format!("DELETE FROM {pending} WHERE user_id = ? AND id > ?"),
+            email_change_by_confirm: format!("{email_change} WHERE p.confirm_digest = ?"),
+            email_change_by_undo: format!("{email_change} WHERE p.undo_digest = ?"),
             lease: match backend {
                 // The subquery must be materialised: a plan that runs it twice leases more than the limit.
                 DbBackend::Postgres => format!(
@@ -251,7 +290,7 @@ impl Statements {
         all
     }
 
-    fn texts(&mut self) -> [&mut String; 32] {
+    fn texts(&mut self) -> [&mut String; 42] {
         [
             &mut self.lock,
             &mut self.find,
@@ -281,6 +320,16 @@ impl Statements {
             &mut self.purge_personal,
             &mut self.purge_revoked,
             &mut self.purge_outbox,
+            &mut self.purge_email_changes,
+            &mut self.email_is_kept,
+            &mut self.ask_email_change,
+            &mut self.cancel_email_change,
+            &mut self.forget_email_changes,
+            &mut self.confirm_email_change,
+            &mut self.undo_email_change,
+            &mut self.drop_later_email_changes,
+            &mut self.email_change_by_confirm,
+            &mut self.email_change_by_undo,
             &mut self.lease,
             &mut self.finish,
             &mut self.retry,

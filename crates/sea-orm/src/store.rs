@@ -3,9 +3,10 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use axum_users_core::{
-    Accepts, Applied, Change, Claim, Compose, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, NewUser,
-    OwnConflict, OwnRule, Random as _, Removed, SetupError, SignedIn, StoreError, Stored, SystemRandom,
-    Timestamp, UserChanges, UserStore, normalize_email,
+    Accepts, Applied, Change, Claim, Compose, Denied, EmailAddress, EmailChange, EmailKey, EndSessions,
+    Epoch, IdOf, Inserted, Message, NewUser, OwnConflict, OwnRule, Random as _, Rehearsed, Removed,
+    SetupError, SignedIn, StoreError, Stored, SystemRandom, Timestamp, User as _, UserChanges, UserStore,
+    normalize_email,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
@@ -260,11 +261,8 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
-    async fn try_insert(
-        &self,
-        new: &NewUser<E::ActiveModel>,
-        compose: Compose<'_, E::Model>,
-    ) -> Result<Inserted<E::Model>, DbErr> {
+    /// The row of a new user.
+    fn row(new: &NewUser<E::ActiveModel>) -> Result<E::ActiveModel, DbErr> {
         let mut row = E::ActiveModel::new();
         for column in E::Column::iter().filter(|column| !owns::<E>(*column)) {
             if let Some(value) = new.own.get(column).into_value() {
@@ -286,7 +284,15 @@ impl<E: UserEntity> SeaOrmUsers<E> {
                 .as_ref()
                 .map(axum_users_core::PasswordHash::as_str),
         );
+        Ok(row)
+    }
 
+    async fn try_insert(
+        &self,
+        new: &NewUser<E::ActiveModel>,
+        compose: Compose<'_, E::Model>,
+    ) -> Result<Inserted<E::Model>, DbErr> {
+        let row = Self::row(new)?;
         let tx = self.begin().await?;
         let user = match row.insert(&tx).await {
             Ok(user) => user,
@@ -303,21 +309,71 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             && let Err(error) = companion(&tx, &user).await
         {
             tx.rollback().await?;
-            return match error {
-                CompanionError::Denied(denied) => Ok(Inserted::Denied(denied)),
-                CompanionError::OwnConflict(conflict) => Ok(Inserted::OwnConflict(conflict)),
-                CompanionError::Database(err) => match companion_refusal(&err) {
-                    Some(conflict) => Ok(Inserted::OwnConflict(conflict)),
-                    None => Err(err),
-                },
+            return match companion_refusal(error)? {
+                CompanionRefusal::Denied(denied) => Ok(Inserted::Denied(denied)),
+                CompanionRefusal::Own(conflict) => Ok(Inserted::OwnConflict(conflict)),
             };
         }
-        if let Err(err) = self.keep_messages(&tx, &compose(&user), new.at).await {
-            tx.rollback().await?;
-            return Err(err);
+        let work = async {
+            let (key, id) = (new.email.key(), user.id().into());
+            if self.email_is_kept(&tx, key, id, new.at).await? {
+                return Ok(false);
+            }
+            self.keep_messages(&tx, &compose(&user), new.at).await?;
+            Ok(true)
+        };
+        match work.await {
+            Ok(true) => {
+                tx.commit().await?;
+                Ok(Inserted::Created(user))
+            }
+            Ok(false) => {
+                tx.rollback().await?;
+                Ok(Inserted::EmailTaken)
+            }
+            Err(err) => {
+                tx.rollback().await?;
+                Err(err)
+            }
         }
-        tx.commit().await?;
-        Ok(Inserted::Created(user))
+    }
+
+    /// The work of [`try_insert`](Self::try_insert) for an address that nobody has, which is taken back.
+    async fn try_rehearse(
+        &self,
+        new: &NewUser<E::ActiveModel>,
+        messages: &[Message],
+    ) -> Result<Rehearsed, DbErr> {
+        let row = Self::row(new)?;
+        let tx = self.begin().await?;
+        let work = async {
+            let user = row.insert(&tx).await.map_err(Failed::Row)?;
+            if let Some(companion) = &self.companion {
+                companion(&tx, &user).await.map_err(Failed::Companion)?;
+            }
+            let (key, id) = (new.email.key(), user.id().into());
+            let kept = self.email_is_kept(&tx, key, id, new.at).await;
+            kept.map_err(Failed::Row)
+        };
+        let done = work.await;
+        tx.rollback().await?;
+        match done {
+            Ok(_) => {}
+            Err(Failed::Companion(error)) => {
+                return Ok(match companion_refusal(error)? {
+                    CompanionRefusal::Denied(denied) => Rehearsed::Denied(denied),
+                    CompanionRefusal::Own(conflict) => Rehearsed::OwnConflict(conflict),
+                });
+            }
+            Err(Failed::Row(err)) => {
+                return match self.refusal(&err, None).await? {
+                    Some(Refusal::Own(conflict)) => Ok(Rehearsed::OwnConflict(conflict)),
+                    _ => Err(err),
+                };
+            }
+        }
+        self.keep_messages(&self.db, messages, new.at).await?;
+        Ok(Rehearsed::Done)
     }
 
     async fn try_update(
@@ -337,7 +393,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             }
             Err((err, own)) => {
                 tx.rollback().await?;
-                let key = change.set.email.as_ref().map(axum_users_core::EmailAddress::key);
+                let key = change.set.email.as_ref().map(EmailAddress::key);
                 match if own { self.refusal(&err, key).await? } else { None } {
                     Some(Refusal::EmailTaken) => Ok(Applied::EmailTaken),
                     Some(Refusal::Own(conflict)) => Ok(Applied::OwnConflict(conflict)),
@@ -365,6 +421,17 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         if !change.expect.holds_for(&before) {
             return Ok(Applied::Stale);
         }
+        if !self
+            .settle_email_change(tx, &key, &change.email_change, change.at)
+            .await
+            .map_err(ours)?
+        {
+            return Ok(Applied::Stale);
+        }
+        let was = match change.email_change {
+            EmailChange::Ask(_) => Some(before.user.clone()),
+            _ => None,
+        };
         let mut after = before;
         let mut row = change.own.clone();
         for column in E::OWNED {
@@ -375,10 +442,28 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             row.try_set(E::ID, key.clone()).map_err(ours)?;
             after.user = row.update(tx).await.map_err(|err| (err, true))?;
         }
+        if let Some(email) = &change.set.email
+            && self
+                .email_is_kept(tx, email.key(), key.clone(), change.at)
+                .await
+                .map_err(ours)?
+        {
+            return Ok(Applied::EmailTaken);
+        }
         after.epoch = self
             .end_sessions(tx, &key, after.epoch, change.end_sessions)
             .await
             .map_err(ours)?;
+        if change.end_sessions != EndSessions::None
+            || matches!(change.email_change, EmailChange::Cancel | EmailChange::Ask(_))
+        {
+            self.cancel_email_change(tx, &key).await.map_err(ours)?;
+        }
+        if let (EmailChange::Ask(new), Some(was)) = (&change.email_change, &was) {
+            self.keep_email_change(tx, was, new, change.at)
+                .await
+                .map_err(ours)?;
+        }
         self.keep_messages(tx, &change.messages, change.at)
             .await
             .map_err(ours)?;
@@ -437,6 +522,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
                 &self.sql.delete_tokens,
                 &self.sql.delete_personal,
                 &self.sql.delete_epoch,
+                &self.sql.forget_email_changes,
             ];
             for text in texts {
                 tx.execute_raw(self.sql.with(text, [key.clone()])).await?;
@@ -498,18 +584,34 @@ enum Refusal {
     Own(OwnConflict),
 }
 
-/// What a refused row of a companion means; its columns are not the user's.
-fn companion_refusal(err: &DbErr) -> Option<OwnConflict> {
-    let (rule, place) = match cause(err) {
+/// What of a new user failed.
+enum Failed {
+    Row(DbErr),
+    Companion(CompanionError),
+}
+
+enum CompanionRefusal {
+    Denied(Denied),
+    Own(OwnConflict),
+}
+
+/// What the refusal of a companion means; the columns of its rows are not the user's.
+fn companion_refusal(error: CompanionError) -> Result<CompanionRefusal, DbErr> {
+    let err = match error {
+        CompanionError::Denied(denied) => return Ok(CompanionRefusal::Denied(denied)),
+        CompanionError::OwnConflict(conflict) => return Ok(CompanionRefusal::Own(conflict)),
+        CompanionError::Database(err) => err,
+    };
+    let (rule, place) = match cause(&err) {
         Cause::Refused { rule, place } => (rule, place),
         Cause::ForeignKey(place) => (OwnRule::Invalid, place),
-        _ => return None,
+        _ => return Err(err),
     };
     let column = match place {
         Place::Columns(columns) => columns.into_iter().next(),
         Place::Index(_) | Place::Unknown => None,
     };
-    Some(OwnConflict::new(rule, column))
+    Ok(CompanionRefusal::Own(OwnConflict::new(rule, column)))
 }
 
 /// Runs a command again while it loses races.
@@ -612,6 +714,21 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         compose: Compose<'_, E::Model>,
     ) -> Result<Inserted<E::Model>, StoreError> {
         repeated(|| self.try_insert(&new, compose)).await
+    }
+
+    async fn rehearse(
+        &self,
+        mut new: NewUser<E::ActiveModel>,
+        messages: Vec<Message>,
+    ) -> Result<Rehearsed, StoreError> {
+        let nobody = fresh_uuid().map_err(store_error)?;
+        new.email =
+            EmailAddress::parse(&format!("{nobody}@axum-users.invalid")).map_err(StoreError::fault)?;
+        repeated(|| self.try_rehearse(&new, &messages)).await
+    }
+
+    fn keeps_email_changes(&self) -> bool {
+        true
     }
 
     async fn update(

@@ -52,6 +52,11 @@ impl Tables {
         format!("{}_revoked", self.user)
     }
 
+    /// Changes of address that wait, or may still be undone.
+    pub fn pending_email(&self) -> String {
+        format!("{}_pending_email", self.user)
+    }
+
     /// Mails that wait to be sent.
     pub fn outbox(&self) -> String {
         format!("{}_outbox", self.user)

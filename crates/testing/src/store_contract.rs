@@ -38,6 +38,7 @@
 //! ```
 
 mod changes;
+mod email_changes;
 mod lists;
 mod outbox;
 mod personal_tokens;
@@ -53,8 +54,8 @@ use std::future::Future;
 use axum_users_core::{ListUsers, Outbox, PersonalTokenStore, SessionStore, UserStore};
 
 pub use self::{
-    changes::*, lists::*, outbox::*, personal_tokens::*, sessions::*, token_limits::*, token_lists::*,
-    token_uses::*, users::*,
+    changes::*, email_changes::*, lists::*, outbox::*, personal_tokens::*, sessions::*, token_limits::*,
+    token_lists::*, token_uses::*, users::*,
 };
 pub use crate::Skipped;
 
@@ -133,6 +134,7 @@ macro_rules! store_contract {
             racing_registrations_of_many_addresses_lose_none
             mails_of_a_new_user_are_composed_for_the_stored_user
             mails_of_a_refused_registration_are_not_kept
+            rehearsals_keep_their_mails_and_store_nobody
             deleted_users_are_gone_with_their_sessions
             deleting_a_user_leaves_the_others
             keys_of_deleted_users_are_not_given_out_again
@@ -246,5 +248,24 @@ macro_rules! store_contract {
                 $crate::store_contract::run($crate::store_contract::$property(&$fixture));
             }
         )+
+    };
+}
+
+/// Makes one `#[test]` for every property of stores that keep changes of address, beside
+/// [`store_contract!`](crate::store_contract!): for a fixture whose store is a
+/// [`PendingEmailStore`](axum_users_core::PendingEmailStore).
+#[macro_export]
+macro_rules! pending_email_contract {
+    ($fixture:expr) => {
+        $crate::store_contract! { @tests $fixture;
+            changes_of_address_wait_with_what_they_were_asked_with
+            later_changes_of_address_replace_those_that_wait
+            waiting_changes_of_address_end_with_sessions
+            changes_of_address_are_confirmed_and_undone_once
+            addresses_that_can_be_come_back_to_are_taken
+            changes_to_taken_addresses_are_refused_when_confirmed
+            racing_confirmations_and_undoings_count_once
+            purging_removes_changes_of_address_that_are_over
+        }
     };
 }

@@ -20,6 +20,9 @@ impl StoreFixture for InMemory {
 mod contract {
     axum_users_testing::store_contract!(super::InMemory);
 }
+mod email_changes {
+    axum_users_testing::pending_email_contract!(super::InMemory);
+}
 
 impl StrategyFixture for InMemory {
     type Users = InMemoryUsers;
@@ -45,6 +48,7 @@ fn every_property_is_made_a_test() {
     let of_stores = [
         include_str!("../src/store_contract/users.rs"),
         include_str!("../src/store_contract/changes.rs"),
+        include_str!("../src/store_contract/email_changes.rs"),
         include_str!("../src/store_contract/sessions.rs"),
         include_str!("../src/store_contract/token_limits.rs"),
         include_str!("../src/store_contract/token_uses.rs"),
@@ -66,9 +70,9 @@ fn every_property_is_made_a_test() {
 
 /// The properties of which a macro makes tests.
 fn listed(root: &str) -> Vec<&str> {
-    let (_, list) = root.split_once("@tests $fixture;").unwrap();
-    let (list, _) = list.split_once('}').unwrap();
-    let mut listed: Vec<_> = list.split_whitespace().collect();
+    let lists = root.split("@tests $fixture;").skip(1);
+    let lists = lists.filter_map(|list| list.split_once('}'));
+    let mut listed: Vec<_> = lists.flat_map(|(list, _)| list.split_whitespace()).collect();
     listed.sort_unstable();
     listed
 }

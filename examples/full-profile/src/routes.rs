@@ -2,9 +2,9 @@
 
 use axum::{Json, Router};
 use axum_users::{
-    Active, Any, Superuser, Verified, Via, auth_router, guard::BackendNames, openapi::FinishError,
-    personal_tokens_router, register_router, reset_password_router, sessions_router, users_router,
-    verify_router,
+    Active, Any, Superuser, Verified, Via, auth_router, change_email_router, guard::BackendNames,
+    openapi::FinishError, personal_tokens_router, register_router, reset_password_router, sessions_router,
+    users_router, verify_router,
 };
 use serde::Serialize;
 use utoipa::{OpenApi as _, ToSchema, openapi::OpenApi};
@@ -27,6 +27,7 @@ pub(crate) fn api(wired: &Wired) -> Result<(Router, OpenApi), FinishError> {
         .nest("/auth", register_router(users))
         .nest("/auth", reset_password_router(users))
         .nest("/auth", verify_router(users))
+        .nest("/auth", change_email_router(users))
         .nest("/auth/sessions", sessions_router(users))
         .nest("/auth/tokens", personal_tokens_router(users, personal))
         .nest("/users", users_router(users))

@@ -213,9 +213,6 @@ impl Settings {
         if oauth.is_some_and(|text| !text.is_empty()) {
             tracing::warn!("without effect as yet: OAUTH_STATE_SECRET");
         }
-        if self.strict {
-            tracing::warn!("STRICT=1 lacks as yet: silent registration, pending e-mail change");
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use axum_users::{Context, User, UserHooks};
+use axum_users::{Context, MessageKind, Notice, User, UserHooks};
 use serde::Serialize;
 use tokio::{fs::OpenOptions, io::AsyncWriteExt};
 
@@ -39,6 +39,21 @@ impl TokensFile {
 }
 
 impl<U: User> UserHooks<U> for TokensFile {
+    fn mails(&self) -> bool {
+        true
+    }
+
+    async fn on_after_notice(&self, notice: &Notice<'_, U>, _: &Context) {
+        let kind = match notice.kind() {
+            MessageKind::AlreadyRegistered => "reset",
+            other => other.as_str(),
+        };
+        if let Some(token) = notice.token() {
+            let email = notice.to();
+            self.keep(Line { kind, email, token }).await;
+        }
+    }
+
     async fn on_after_request_verify(&self, user: &U, token: &str, _: &Context) {
         let (kind, email) = ("verify", user.email());
         self.keep(Line { kind, email, token }).await;

@@ -2,17 +2,9 @@
 
 use axum_users::{
     Active, AxumUsers, Backend, BearerTransport, CookieTransport, DatabaseStrategy, EmailAddress, ErrorStyle,
-    JwtStrategy,
-    Password,
-    PasswordPolicy,
-    PersonalTokens,
-    RegisterError,
-    Registration,
-    SeaOrmUsers,
-    Secrets,
-    UserManager,
-    UsersApi,
-    redis::{RedisSessions, RedisStrategy, RedisLimits},
+    JwtStrategy, Password, PasswordPolicy, PersonalTokens, RegisterError, Registration, SeaOrmUsers, Secrets,
+    UserManager, UsersApi,
+    redis::{RedisLimits, RedisSessions, RedisStrategy},
     sea_orm::DatabaseConnection,
     sea_orm_store::users,
 };
@@ -62,10 +54,14 @@ pub(crate) fn users(db: DatabaseConnection, secrets: &Secrets, settings: &Settin
     let passwords = PasswordPolicy::new();
     let mut users = if settings.strict {
         let passwords = passwords.context_words(["full-profile"]);
-        AxumUsers::new(manager.password_policy(passwords), backends)?
+        AxumUsers::new(manager.password_policy(passwords).silent(), backends)?
     } else {
         let passwords = passwords.insecure_allow_common().insecure_allow_context_words();
-        let manager = manager.password_policy(passwords).insecure_no_current_password();
+        let manager = manager
+            .password_policy(passwords)
+            .insecure_no_current_password()
+            .insecure_immediate_email_change()
+            .insecure_no_notices();
         AxumUsers::new(manager, backends)?.error_style(ErrorStyle::FastApiUsers)
     };
     for proxy in settings.trusted_proxies.iter().filter(|proxy| !proxy.is_empty()) {

@@ -10,36 +10,10 @@ use std::{
 use axum::Router;
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, Change, Context, CookieTransport, DatabaseStrategy,
-    Denied,
-    EmailAddress,
-    EndSessions,
-    InvalidPassword,
-    JwtKeys,
-    JwtStrategy,
-    MessageKind,
-    Password,
-    PasswordHasher,
-    PasswordOwner,
-    PersonalTokens,
-    RedisSessions,
-    RedisStrategy,
-    Registration,
-    Revoked,
-    Secret,
-    Secrets,
-    TokenEvent,
-    TokenOptions,
-    Updated,
-    User,
-    UserApi,
-    UserCreate,
-    UserHooks,
-    UserManager,
-    UserRead,
-    UserStore,
-    UserUpdate,
-    auth_router,
-    RateLimits,
+    Denied, EmailAddress, EndSessions, InvalidPassword, JwtKeys, JwtStrategy, MessageKind, Password,
+    PasswordHasher, PasswordOwner, PersonalTokens, RateLimits, RedisSessions, RedisStrategy, Registration,
+    Revoked, Secret, Secrets, TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate, UserHooks,
+    UserManager, UserRead, UserStore, UserUpdate, auth_router, change_email_router,
     mail::{Links, MailHooks, Templates},
     normalize_email, personal_tokens_router, register_router, reset_password_router, sessions_router,
     user_list_router, users_router, verify_router,
@@ -330,6 +304,7 @@ impl<D: Database> App<D> {
             .nest("/auth", register_router(&users))
             .nest("/auth", verify_router(&users))
             .nest("/auth", reset_password_router(&users))
+            .nest("/auth", change_email_router(&users))
             .nest("/users", users_router(&users))
             .nest("/users", user_list_router(&users))
             .nest("/auth/sessions", sessions_router(&users))
@@ -471,6 +446,24 @@ impl<D: Database> App<D> {
 
     pub(crate) fn verify(&self, token: &str) -> Call {
         self.post("/auth/verify").json(json!({ "token": token }))
+    }
+
+    /// Asks for another address by this session; answers the tokens that were mailed to the new address and to the old one.
+    pub(crate) async fn ask_for_email(&self, by: &Token, old: &str, new: &str) -> (String, String) {
+        let body = json!({"email": new, "current_password": PASSWORD});
+        self.patch("/users/me").by(by).json(body).await.is(200);
+        let confirm = self.mailed(new, MessageKind::ConfirmEmailChange).await;
+        (confirm, self.mailed(old, MessageKind::UndoEmailChange).await)
+    }
+
+    pub(crate) fn confirm_email(&self, token: &str) -> Call {
+        let body = json!({ "token": token });
+        self.post("/auth/confirm-email-change").json(body)
+    }
+
+    pub(crate) fn undo_email(&self, token: &str) -> Call {
+        let body = json!({ "token": token });
+        self.post("/auth/undo-email-change").json(body)
     }
 
     /// Changes a user behind the back of the library; sessions stay.

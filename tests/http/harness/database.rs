@@ -13,8 +13,8 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PersonalTokenStore, RedisSessions, RequestBody,
-    SeaOrmUsers, SessionStore, UserStore, connect, migrations, sea_orm,
+    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PendingEmailStore, PersonalTokenStore,
+    RedisSessions, RequestBody, SeaOrmUsers, SessionStore, UserStore, connect, migrations, sea_orm,
 };
 use axum_users_testing::Skipped;
 use sea_orm::{
@@ -35,6 +35,7 @@ pub(crate) type IdIn<D> = IdOf<<D as Database>::Store>;
 pub(crate) trait Database: Sized + Send + Sync + 'static {
     type Store: SessionStore
         + PersonalTokenStore
+        + PendingEmailStore
         + ListUsers
         + Outbox
         + Accepts<Self::New>
@@ -190,6 +191,7 @@ impl TokensInRedis {
 pub(crate) trait UserTable: Send + Sync + 'static {
     type Store: SessionStore
         + PersonalTokenStore
+        + PendingEmailStore
         + ListUsers
         + Outbox
         + Accepts<Self::New>

@@ -10,10 +10,10 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, Applied, Change, Claim, Compose, EmailKey, IdOf, Inserted, Leased, ListUsers, Message,
-    NewPersonalToken, NewToken, NewUser, Outbox, PersonalTokenRecord, PersonalTokenStore, Purged, Removed,
-    SessionStore, SetupError, SignedIn, StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored,
-    TokenUse, UserQuery, UserStore,
+    Accepts, Applied, Change, Claim, Compose, EmailChangeRecord, EmailChangeToken, EmailKey, IdOf, Inserted,
+    Leased, ListUsers, Message, NewPersonalToken, NewToken, NewUser, Outbox, PendingEmailStore,
+    PersonalTokenRecord, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore, SetupError, SignedIn,
+    StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, UserQuery, UserStore,
 };
 
 /// Clones share the counter and the switch.
@@ -114,6 +114,18 @@ impl<S: UserStore> UserStore for Watched<S> {
         self.ask()?.enqueue(messages, at).await
     }
 
+    async fn rehearse(
+        &self,
+        new: NewUser<S::Columns>,
+        messages: Vec<Message>,
+    ) -> Result<Rehearsed, StoreError> {
+        self.ask()?.rehearse(new, messages).await
+    }
+
+    fn keeps_email_changes(&self) -> bool {
+        self.inner.keeps_email_changes()
+    }
+
     async fn check(&self) -> Result<(), SetupError> {
         self.ask()?.check().await
     }
@@ -194,6 +206,15 @@ impl<S: PersonalTokenStore> PersonalTokenStore for Watched<S> {
 
     async fn end_personal_token(&self, user_id: &IdOf<S>, id: &str) -> Result<bool, StoreError> {
         self.ask()?.end_personal_token(user_id, id).await
+    }
+}
+
+impl<S: PendingEmailStore> PendingEmailStore for Watched<S> {
+    async fn find_email_change(
+        &self,
+        token: EmailChangeToken,
+    ) -> Result<Option<EmailChangeRecord<IdOf<S>>>, StoreError> {
+        self.ask()?.find_email_change(token).await
     }
 }
 

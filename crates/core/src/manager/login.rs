@@ -32,7 +32,8 @@ pub enum Authentication<U> {
 impl<A: UserApi> UserManager<A> {
     /// Looks whether login and password belong to an active user.
     ///
-    /// An unknown user, an inactive one and a wrong password take the same work: one look-up and one hash. A hash of older
+    /// An unknown user, an inactive one and a wrong password take the same work: one look-up and one hash; and no less time than
+    /// [`failed_login_floor`](Self::failed_login_floor). A hash of older
     /// settings is replaced on success, unless the password has changed since.
     ///
     /// The try counts for the client's address and for what was typed as login, before anything else is done; see
@@ -62,6 +63,7 @@ impl<A: UserApi> UserManager<A> {
         password: Password,
         context: &Context,
     ) -> Result<Authentication<UserOf<A>>, LoginError> {
+        let floor = tokio::time::Instant::now() + self.failed_login_floor;
         let found = self.store.find_by_login(login).await?;
         let hash = found.as_ref().and_then(|user| user.hashed_password());
         // Only a login that succeeds may cost a second hash: else the time would tell that an inactive user's password is right.
@@ -82,6 +84,7 @@ impl<A: UserApi> UserManager<A> {
                 let id = user.map(User::id);
                 SecurityEvent::LoginFailed.emit(id.as_ref().map(|id| id as &dyn std::fmt::Display), context);
                 self.hooks.on_failed_login(FailedLogin::new(user), context).await;
+                tokio::time::sleep_until(floor).await;
                 Err(LoginError::BadCredentials)
             }
         }

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use crate::{
-    Context, CreateUser, Inserted, MailToken, Message, NewUser, Notice, PasswordOwner, RegisterError,
-    Registration, SecurityEvent, UserApi, UserHooks, UserManager, UserOf, UserStore, store::Compose,
-    token::TokenPurpose,
+    Context, CreateUser, Inserted, MailToken, Message, MessageKind, NewUser, Notice, PasswordOwner,
+    RegisterError, Registration, Rehearsed, SecurityEvent, Stored, User, UserApi, UserHooks, UserManager,
+    UserOf, UserStore, store::Compose, token::TokenPurpose,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -40,6 +40,73 @@ impl<A: UserApi> UserManager<A> {
         context: &Context,
     ) -> Result<UserOf<A>, RegisterError> {
         let new = self.new_user(registration, own, context).await?;
+        self.register_new(new, context).await
+    }
+
+    /// Makes an account like [`register`](Self::register), without a word on whether the address is free.
+    ///
+    /// Where it is taken, its owner is mailed a token that sets a new password, and the same work is done: a look-up, a hash, an
+    /// insertion that is rolled back, a mail that is kept.
+    ///
+    /// # Errors
+    /// [`RegisterError`], but never [`AlreadyExists`](RegisterError::AlreadyExists).
+    pub async fn register_silently(&self, body: A::Create, context: &Context) -> Result<(), RegisterError> {
+        let (registration, own) = body.split();
+        self.hooks
+            .on_before_register(&registration.email, context)
+            .await
+            .map_err(RegisterError::Denied)?;
+        let new = self.new_user(registration, own, context).await?;
+        let key = new.email.key().clone();
+        if let Some(owner) = self.store.find_by_email(&key).await? {
+            return self.tell_owner(&owner, Some(new), context).await;
+        }
+        match self.register_new(new, context).await {
+            Err(RegisterError::AlreadyExists) => {}
+            done => return done.map(drop),
+        }
+        // Taken in this moment, or kept for who may come back to it, whom no mail is needed.
+        match self.store.find_by_email(&key).await? {
+            Some(owner) => self.tell_owner(&owner, None, context).await,
+            None => Ok(self.enqueue_decoy(MessageKind::Verify, context).await?),
+        }
+    }
+
+    /// Mails the owner of an address that somebody registers again, and does the work of storing `new`.
+    async fn tell_owner(
+        &self,
+        owner: &Stored<UserOf<A>>,
+        new: Option<NewUser<ColumnsOf<A>>>,
+        context: &Context,
+    ) -> Result<(), RegisterError> {
+        let token = self.mail_token(TokenPurpose::Reset, owner, context)?;
+        let notice = [Notice::AlreadyRegistered {
+            user: &owner.user,
+            token: token.as_str(),
+        }];
+        let mut messages = self.composed(&notice, context);
+        if !owner.is_active() {
+            messages = messages.into_iter().map(Message::into_decoy).collect();
+        }
+        match new {
+            Some(new) => match self.store.rehearse(new, messages).await? {
+                Rehearsed::Done => {}
+                Rehearsed::OwnConflict(conflict) => return Err(RegisterError::OwnConflict(conflict)),
+                Rehearsed::Denied(denied) => return Err(RegisterError::Denied(denied)),
+            },
+            None => self.enqueue(messages, context).await?,
+        }
+        if owner.is_active() {
+            self.noticed(&notice, context).await;
+        }
+        Ok(())
+    }
+
+    async fn register_new(
+        &self,
+        new: NewUser<ColumnsOf<A>>,
+        context: &Context,
+    ) -> Result<UserOf<A>, RegisterError> {
         let token = OnceLock::new();
         let compose = |user: &UserOf<A>| self.verification_mails(user, &token, context);
         let user = self.store_new(new, &compose, context).await?;
@@ -118,7 +185,7 @@ impl<A: UserApi> UserManager<A> {
         made: &OnceLock<MailToken>,
         context: &Context,
     ) -> Vec<Message> {
-        if !self.verify_at_registration {
+        if !(self.verify_at_registration || self.silent) {
             return Vec::new();
         }
         match self.mail_token(TokenPurpose::Verify, user, context) {

@@ -1,7 +1,7 @@
 //! Setting a forgotten password.
 
 use crate::{
-    Applied, Change, Context, EmailAddress, EndSessions, Failure, MessageKind, Notice, Password,
+    Applied, Change, Context, EmailAddress, EmailChange, EndSessions, Failure, MessageKind, Notice, Password,
     PasswordOwner, RequestError, ResetPasswordError, RevocationReason, Revoked, SecurityEvent, User, UserApi,
     UserHooks, UserManager, UserOf, UserStore, manager::TokenOwner, token::TokenPurpose,
 };
@@ -42,8 +42,11 @@ impl<A: UserApi> UserManager<A> {
         Ok(())
     }
 
-    /// Sets a new password by the token that was mailed, and ends all sessions. Nobody is signed in by it. Earlier wrong guesses
-    /// no longer count.
+    /// Sets a new password by the token that was mailed, and ends all sessions. Nobody is signed in by it. A change of address
+    /// that waits is cancelled, the owner is told by mail, and earlier wrong guesses no longer count.
+    ///
+    /// Where the address was not confirmed before, personal access tokens end too: whoever made the account need not be the one
+    /// who reads its mail (Sudhodanan and Paverd, "Pre-hijacked accounts", 2022).
     ///
     /// # Errors
     /// [`ResetPasswordError`]: a token is good once, until it expires, and only for the address and the password the user
@@ -78,19 +81,26 @@ impl<A: UserApi> UserManager<A> {
         change.expect.email_of(&stored.user);
         change.expect.is_active = Some(true);
         change.set.hashed_password = Some(self.hasher.hash(password).await?);
-        if self.end_sessions {
-            change.end_sessions = EndSessions::All;
-        }
+        let ended = match (self.end_sessions, stored.is_verified()) {
+            (false, _) => EndSessions::None,
+            (true, true) => EndSessions::All,
+            (true, false) => EndSessions::Everything,
+        };
+        change.end_sessions = ended;
+        change.email_change = EmailChange::Cancel;
+        let notices = self.password_notices(&stored.user);
+        change.messages = self.composed(&notices, context);
         match self.store.update(&stored.id(), change).await? {
             Applied::Applied(stored) => {
                 Self::emit(SecurityEvent::PasswordReset, &stored, context);
                 if self.end_sessions {
                     Self::emit(SecurityEvent::SessionsEnded, &stored, context);
-                    let which = Revoked::Many(EndSessions::All);
+                    let which = Revoked::Many(ended);
                     self.tell_revoked(&stored.id(), which, RevocationReason::PasswordReset, context)
                         .await;
                 }
                 self.forgive(&stored, context).await;
+                self.noticed(&notices, context).await;
                 self.hooks.on_after_reset_password(&stored, context).await;
                 Ok(stored.user)
             }
@@ -111,5 +121,11 @@ impl<A: UserApi> UserManager<A> {
         self.limiter
             .recovered(&login, &user.id().to_string(), context)
             .await;
+    }
+
+    /// What tells the owner of a changed password.
+    pub(super) fn password_notices<'a>(&self, user: &'a UserOf<A>) -> Vec<Notice<'a, UserOf<A>>> {
+        let notice = self.notices.then_some(Notice::PasswordChanged { user });
+        notice.into_iter().collect()
     }
 }

@@ -1,10 +1,10 @@
 //! Changing users.
 
 use crate::{
-    Applied, Change, Context, EmailAddress, EndSessions, Failure, IdFor, Password, PasswordHash,
-    PasswordOwner, RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored, TokenDigest,
-    UpdateError, UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch, UserStore,
-    Verdict,
+    Applied, Change, Context, EmailAddress, EmailChange, EndSessions, Failure, IdFor, Notice, Password,
+    PasswordHash, PasswordOwner, RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored,
+    TokenDigest, UpdateError, UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch,
+    UserStore, Verdict, manager::change_email::Asked,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -21,8 +21,10 @@ enum By {
 impl<A: UserApi> UserManager<A> {
     /// Changes a user as they ask themselves. Privileged fields are ignored.
     ///
-    /// A new address is unconfirmed. A new password ends all sessions but the present one: the epoch is raised, the row of an
-    /// opaque token moves on to it, and what is kept elsewhere is for the caller to move.
+    /// A new address waits until its own mailbox has confirmed it, and the present one is told and can undo it: the user is
+    /// answered as they are, with the old address (see [`email_policy`](Self::email_policy)). A new password ends all sessions but the present one: the epoch is raised, the row of an
+    /// opaque token moves on to it, and what is kept elsewhere is for the caller to move. It cancels a change of address that
+    /// waits, and the owner is told by mail.
     ///
     /// # Errors
     /// [`UpdateError`]; nothing is written then.
@@ -50,6 +52,8 @@ impl<A: UserApi> UserManager<A> {
     }
 
     /// Changes a user as a superuser asks, or a job. Deactivation and a new password end all sessions of the user.
+    ///
+    /// A new address takes the place of the old one at once, whose mailbox is told; earlier changes can no longer be undone.
     ///
     /// Superusers who change their own address or password show their present password as in
     /// [`update_self`](Self::update_self): the actor of the context says who asks.
@@ -132,15 +136,21 @@ impl<A: UserApi> UserManager<A> {
             password: patch.password.is_some(),
             ..Updated::default()
         };
+        let mut asked = None;
         if let Some(email) = patch.email
             && email.as_str() != user.email()
         {
             change.expect.email_of(user);
-            if moves_mail(&email, user) {
-                updated.email = true;
-                change.set.is_verified = Some(false);
+            updated.email = moves_mail(&email, user);
+            if updated.email && matches!(by, By::Owner(_)) {
+                asked = self.ask_for_change(&email, user, context).await?;
             }
-            change.set.email = Some(email);
+            if asked.is_none() {
+                if updated.email {
+                    change.set.is_verified = Some(false);
+                }
+                change.set.email = Some(email);
+            }
         }
         if patch.is_verified == Some(true) {
             // It is the address that was seen which is confirmed, not one that took its place meanwhile.
@@ -162,11 +172,9 @@ impl<A: UserApi> UserManager<A> {
             .is_superuser
             .is_some_and(|superuser| superuser != user.is_superuser());
         if let Some(password) = &patch.password {
-            let email = change
-                .set
-                .email
-                .as_ref()
-                .map_or(user.email(), |email| email.as_str());
+            let email = asked.as_ref().map(|asked| asked.email.as_str());
+            let email = email.or(change.set.email.as_ref().map(EmailAddress::as_str));
+            let email = email.unwrap_or(user.email());
             let owner = PasswordOwner::new(email, Some(user));
             self.validate_password(password, owner, Vec::new(), context)
                 .await?;
@@ -182,8 +190,14 @@ impl<A: UserApi> UserManager<A> {
         change.end_sessions = self.sessions_to_end(&change, updated, by);
         change.expect.hashed_password.clone_from(&checked);
         let ended = change.end_sessions;
+        let notices = self.add_notices(&mut change, asked.as_ref(), updated, user, context);
         match self.store.update(&user.id(), change).await? {
             Applied::Applied(stored) => {
+                if asked.is_some() {
+                    updated.email = false;
+                    Self::emit(SecurityEvent::EmailChangeRequested, &stored.user, context);
+                }
+                self.noticed(&notices, context).await;
                 Self::emit_all(&stored.user, updated, ended != EndSessions::None, context);
                 if ended != EndSessions::None {
                     let reason = if ended == EndSessions::Everything {
@@ -202,6 +216,40 @@ impl<A: UserApi> UserManager<A> {
             Applied::OwnConflict(conflict) => Err(UpdateError::OwnConflict(conflict)),
             Applied::Missing => Err(UpdateError::Missing),
         }
+    }
+
+    /// Adds the mails that go with a change, and what becomes of changes of address; answers what is told to whom.
+    fn add_notices<'a>(
+        &self,
+        change: &mut Change<ColumnsOf<A>>,
+        asked: Option<&'a Asked>,
+        updated: Updated,
+        user: &'a UserOf<A>,
+        context: &Context,
+    ) -> Vec<Notice<'a, UserOf<A>>> {
+        let mut notices = Vec::new();
+        if let Some(asked) = asked {
+            notices.extend(asked.notices(user));
+            let until = context.now.plus(self.email_change_lifetime);
+            change.email_change = EmailChange::Ask(asked.change(until));
+        } else if updated.email {
+            if self.notices {
+                notices.push(Notice::EmailChanged { user });
+            }
+            change.email_change = EmailChange::Forget;
+        } else if updated.password || change.end_sessions != EndSessions::None {
+            change.email_change = EmailChange::Cancel;
+        }
+        if updated.password {
+            notices.extend(self.password_notices(user));
+        }
+        let messages = self.composed(&notices, context);
+        change.messages = match asked {
+            Some(asked) => asked.messages(messages),
+            None => messages,
+        };
+        notices.retain(|notice| asked.is_none_or(|asked| asked.tells(notice)));
+        notices
     }
 
     /// Why a change came too late: the password that was checked is no longer the present one, or something else of the user

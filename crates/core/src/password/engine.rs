@@ -109,7 +109,7 @@ impl Engine {
         upgrade: Upgrade,
     ) -> Result<Verdict, HashError> {
         let recognised = stored.and_then(Stored::recognise);
-        if stored.is_some() && recognised.is_none() {
+        if stored.is_some_and(|stored| !PasswordHash::is_locked(stored)) && recognised.is_none() {
             tracing::warn!("a stored password hash is of no known kind, so no password is right");
         }
         let (is_right, is_current) = match recognised {

@@ -6,7 +6,13 @@ use argon2::{
     Algorithm, Params, Version,
     password_hash::phc::{Output, Salt},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
+
+use crate::{Random, RandomError};
+
+/// As in `/etc/shadow`.
+const LOCKED: char = '!';
 
 /// What is stored in place of a password: a PHC string, or a bcrypt string from an older system.
 ///
@@ -28,6 +34,22 @@ impl PasswordHash {
     /// Takes a hash from the store, as it stands there; whether it can be used shows when a password is verified.
     pub fn from_stored(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
+    }
+
+    /// What no password is right for: its owner sets another one by mail. No two are the same, so that no token bound to one is
+    /// good for another.
+    pub(crate) fn locked(random: &dyn Random) -> Result<Self, RandomError> {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes)?;
+        Ok(Self(Zeroizing::new(format!(
+            "{LOCKED}{}",
+            URL_SAFE_NO_PAD.encode(bytes)
+        ))))
+    }
+
+    /// Whether no password is right for it, on purpose.
+    pub(super) fn is_locked(text: &str) -> bool {
+        text.starts_with(LOCKED)
     }
 
     /// The text for the store.

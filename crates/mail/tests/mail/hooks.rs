@@ -71,3 +71,61 @@ async fn memory_sends_what_the_hooks_hand_over_and_leaves_out_decoys() {
     let kinds: Vec<_> = sent.iter().map(|message| message.kind).collect();
     assert_eq!(kinds, [MessageKind::Verify, MessageKind::ResetPassword]);
 }
+
+#[test]
+fn notices_go_to_the_mailbox_that_they_concern_and_carry_a_link_only_where_there_is_one() {
+    let hooks = MailHooks::outbox(&Store::default(), &links(), &templates()).unwrap();
+    assert!(UserHooks::<Ada>::mails(&hooks));
+    let new = "new.ada@example.org";
+    for (notice, to, page) in [
+        (
+            Notice::ConfirmEmailChange {
+                user: &Ada,
+                email: new,
+                token: TOKEN,
+            },
+            new,
+            Some("confirm-email-change"),
+        ),
+        (
+            Notice::UndoEmailChange {
+                user: &Ada,
+                token: TOKEN,
+            },
+            "ada@example.org",
+            Some("undo-email-change"),
+        ),
+        (
+            Notice::AlreadyRegistered {
+                user: &Ada,
+                token: TOKEN,
+            },
+            "ada@example.org",
+            Some("reset-password"),
+        ),
+        (Notice::EmailChanged { user: &Ada }, "ada@example.org", None),
+        (Notice::PasswordChanged { user: &Ada }, "ada@example.org", None),
+    ] {
+        let rows = hooks.compose(&notice, &context());
+        assert_eq!(
+            (rows.len(), rows[0].kind, rows[0].to.as_str()),
+            (1, notice.kind(), to)
+        );
+        let html = rows[0].html.as_deref().unwrap_or_default().replace("&#x2f;", "/");
+        for body in [&rows[0].text, &html] {
+            match page {
+                Some(page) => assert!(body.contains(&format!("/{page}#token={TOKEN}")), "{body}"),
+                None => assert!(!body.contains("#token") && !body.contains("href"), "{body}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn memory_sends_notices_once_their_occasion_is_stored() {
+    let (hooks, queue) = MailHooks::from_memory(&links(), &templates()).unwrap();
+    let notice = Notice::PasswordChanged { user: &Ada };
+    assert!(hooks.compose(&notice, &context()).is_empty() && queue.is_empty());
+    hooks.on_after_notice(&notice, &context()).await;
+    assert_eq!(queue.len(), 1);
+}

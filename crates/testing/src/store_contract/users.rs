@@ -1,6 +1,8 @@
 //! Users are stored, found and removed.
 
-use axum_users_core::{EndSessions, Epoch, Inserted, NewUser, Removed, User, UserStore};
+use axum_users_core::{
+    EndSessions, Epoch, Inserted, ListUsers, NewUser, Rehearsed, Removed, User, UserQuery, UserStore,
+};
 
 use super::{
     StoreFixture,
@@ -301,6 +303,31 @@ pub async fn mails_of_a_refused_registration_are_not_kept<F: StoreFixture>(fixtu
         .expect("insert");
     assert_eq!(inserted(&outcome), "e-mail taken");
     assert!(stage.waiting().await.is_empty());
+    stage.clear().await;
+}
+
+/// A rehearsal keeps its mails, and nobody is there afterwards: neither under the address nor in a list.
+pub async fn rehearsals_keep_their_mails_and_store_nobody<F: StoreFixture>(fixture: &F) {
+    let Some(stage) = Stage::set(fixture).await else {
+        return;
+    };
+    let ada = stage.user("ada@example.com").await.id();
+    let before = stage.facts(&ada).await;
+    for address in ["ADA@example.com", "bob@example.com"] {
+        let new = stage.new_user(address);
+        let outcome = stage.store.rehearse(new, vec![mail("Welcome back")]).await;
+        let outcome = outcome.expect("the store is up");
+        assert!(matches!(outcome, Rehearsed::Done), "{outcome:?}");
+    }
+    assert_eq!(stage.waiting().await.len(), 2);
+    assert_eq!(stage.facts(&ada).await, before);
+    assert!(stage.find_by_email("bob@example.com").await.is_none());
+    let all = stage
+        .store
+        .list(&UserQuery::new(10))
+        .await
+        .expect("the store is up");
+    assert_eq!(all.len(), 1);
     stage.clear().await;
 }
 

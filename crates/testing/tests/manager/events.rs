@@ -31,10 +31,12 @@ impl BreachedPasswords for Nobody {
 }
 
 /// What only the HTTP layer can see, and what needs limits.
-const ELSEWHERE: [SecurityEvent; 3] = [
+const ELSEWHERE: [SecurityEvent; 5] = [
     SecurityEvent::CrossOriginRefused,
     SecurityEvent::RateLimited,
     SecurityEvent::RateLimitsUnshared,
+    SecurityEvent::EmailChangeRequested,
+    SecurityEvent::EmailChangeUndone,
 ];
 
 #[tokio::test]

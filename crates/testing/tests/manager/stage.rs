@@ -81,7 +81,8 @@ impl Stage {
             .with_hasher(fast_hasher())
             .with_limits(RateLimits::insecure_off())
             .with_random(Arc::new(TestRandom::default()))
-            .with_clock(Arc::new(clock.clone()));
+            .with_clock(Arc::new(clock.clone()))
+            .insecure_immediate_email_change();
         Self {
             manager: settings(manager),
             outbox: OutboxReader::new(store.clone()),
