@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::future_not_send, reason = "a test stays on its thread")]
 
+mod attacks;
 mod cookies;
 mod cross_origin;
 mod errors;
