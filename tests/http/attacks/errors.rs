@@ -199,10 +199,10 @@ async fn a141_no_input_brings_a_fault_or_the_inside_to_light<D: Database>(app: &
         });
         let query = format!("limit={quoted}&after={quoted}&email={quoted}&personal_tokens={quoted}&{quoted}");
         for operation in operations(app, NOBODY) {
-            // Some of them end the session that asks.
-            let merlin = app.login("token", MERLIN).await;
             let path = operation.path.replace(NOBODY, &quoted);
             for path in [path.clone(), format!("{path}?{query}")] {
+                // Some of them end the session that asks.
+                let merlin = app.login("token", MERLIN).await;
                 let call = || app.call(&operation.method, &path);
                 let form = [("username", hostile), ("password", hostile), (hostile, hostile)];
                 for call in [

@@ -102,6 +102,17 @@ async fn a027_null_characters_are_refused_everywhere<D: Database>(app: &App<D>) 
             assert_refused(&app.call(method, path).by(&token).await, path);
         }
     }
+    // Where it would go straight into a column.
+    for column in ["first_name", "nickname", "unknown", "a\0"] {
+        let mut body = registration(&json!("kay@camelot.bt"));
+        body[column] = json!("a\0");
+        assert_refused(&app.post("/auth/register").json(&body).await, &body);
+        let mut change = json!({});
+        change[column] = json!({"a": ["\0"]});
+        assert_refused(&app.patch("/users/me").by(&token).json(&change).await, &change);
+    }
+    let name = json!({"name": "a\0", "current_password": PASSWORD});
+    assert_refused(&app.post("/auth/tokens").by(&token).json(&name).await, &name);
     assert!(app.outbox.messages().await.is_empty());
     still_works(app, VICTIM).await;
 }
