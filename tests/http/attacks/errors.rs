@@ -191,7 +191,9 @@ async fn a141_no_input_brings_a_fault_or_the_inside_to_light<D: Database>(app: &
     app.register(EMAIL).await;
     app.superuser(MERLIN).await;
     for hostile in HOSTILE {
-        let quoted: String = hostile.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let quoted = hostile
+            .bytes()
+            .fold(String::new(), |all, byte| all + &format!("%{byte:02X}"));
         let body = json!({
             "email": hostile, "password": hostile, "current_password": hostile, "token": hostile, "name": hostile,
             "scopes": [hostile], "expires_in": hostile, "first_name": hostile, "nickname": hostile, "age": hostile,
