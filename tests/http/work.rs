@@ -10,8 +10,8 @@ use crate::harness::{
 
 on_every_database! {
     ;
-    a_login_that_fails_costs_the_same_for_whatever_reason,
-    asking_for_a_mail_costs_the_same_for_whatever_address,
+    a004_a_login_that_fails_costs_the_same_for_whatever_reason,
+    a104_asking_for_a_mail_costs_the_same_for_whatever_address,
 }
 
 const EMAIL: &str = "arthur@camelot.bt";
@@ -20,13 +20,17 @@ const CONFIRMED: &str = "confirmed@camelot.bt";
 const NOBODY: &str = "nobody@camelot.bt";
 
 /// The application with a hasher of its own, whose counts nobody else changes.
-fn counted<D: Database>(app: &App<D>) -> (App<D>, PasswordHasher) {
+pub(crate) fn counted<D: Database>(app: &App<D>) -> (App<D>, PasswordHasher) {
     let hasher = PasswordHasher::new(&fast_hasher_settings()).unwrap();
     (app.rewired(Wiring::usual().hasher(hasher.clone())), hasher)
 }
 
 /// What a request costs: hashes, and statements by their text.
-async fn cost<D: Database>(app: &App<D>, hasher: &PasswordHasher, call: Call) -> (HashCounts, Vec<String>) {
+pub(crate) async fn cost<D: Database>(
+    app: &App<D>,
+    hasher: &PasswordHasher,
+    call: Call,
+) -> (HashCounts, Vec<String>) {
     let before = hasher.counts();
     app.db.statements().take();
     call.await;
@@ -44,7 +48,7 @@ async fn people<D: Database>(app: &App<D>) {
     app.set_verified(CONFIRMED).await;
 }
 
-async fn a_login_that_fails_costs_the_same_for_whatever_reason<D: Database>(app: &App<D>) {
+async fn a004_a_login_that_fails_costs_the_same_for_whatever_reason<D: Database>(app: &App<D>) {
     let (app, hasher) = counted(app);
     people(&app).await;
     for backend in BACKENDS {
@@ -73,7 +77,7 @@ async fn before_the_settings_changed<D: Database>(app: &App<D>) -> &'static str 
     IDLE
 }
 
-async fn asking_for_a_mail_costs_the_same_for_whatever_address<D: Database>(app: &App<D>) {
+async fn a104_asking_for_a_mail_costs_the_same_for_whatever_address<D: Database>(app: &App<D>) {
     let (app, hasher) = counted(app);
     people(&app).await;
     for path in ["/auth/forgot-password", "/auth/request-verify-token"] {

@@ -9,5 +9,6 @@
 mod book;
 mod errors;
 mod examples;
+mod security;
 mod settings;
 mod source;

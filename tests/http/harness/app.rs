@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, middleware::map_response};
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, Change, Context, CookieTransport, DatabaseStrategy,
     Denied, EmailAddress, EndSessions, InvalidPassword, JwtKeys, JwtStrategy, MessageKind, Password,
@@ -26,6 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     Call, Token,
     database::{Database, IdIn, SqliteInMemory},
+    inside::look,
     watched::Watched,
 };
 
@@ -312,7 +313,7 @@ impl<D: Database> App<D> {
             .merge((wiring.extra)(&users))
             .split_for_parts();
         Self {
-            router,
+            router: router.layer(map_response(look)),
             api: users.finish(api).expect("the document is sound"),
             outbox: OutboxReader::new(db.store()),
             users,

@@ -18,7 +18,7 @@ use axum_users::{
 };
 use axum_users_testing::Skipped;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, Statement,
+    ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement,
     sea_query::{ColumnDef, Expr, Table},
 };
 use serde::Serialize;
@@ -52,6 +52,11 @@ pub(crate) trait Database: Sized + Send + Sync + 'static {
     /// The statements so far; none where the database is not an SQL one.
     fn statements(&self) -> Statements {
         Statements::default()
+    }
+
+    /// All that is at rest, column by column, as bytes.
+    fn dump(&self) -> impl Future<Output = Vec<u8>> {
+        async { Vec::new() }
     }
 
     /// Cuts every connection of the store, as a server does that is restarted; nothing where there is no server.
@@ -141,8 +146,40 @@ impl Database for TokensInRedis {
         Some(self.redis.clone())
     }
 
+    async fn dump(&self) -> Vec<u8> {
+        let mut connection = redis_connection().await;
+        let mut all = Vec::new();
+        for key in self.keys(&mut connection).await {
+            let kind: String = redis::cmd("TYPE")
+                .arg(&key)
+                .query_async(&mut connection)
+                .await
+                .expect("a type");
+            let (read, range): (_, &[&str]) = match kind.as_str() {
+                "string" => ("GET", &[]),
+                "hash" => ("HGETALL", &[]),
+                "set" => ("SMEMBERS", &[]),
+                "zset" => ("ZRANGE", &["0", "-1"]),
+                other => panic!("{key} is a {other}"),
+            };
+            let mut read = redis::cmd(read);
+            read.arg(&key).arg(range);
+            all.extend(key.as_bytes());
+            if kind == "string" {
+                let value: Vec<u8> = read.query_async(&mut connection).await.expect("a value");
+                all.extend(value);
+            } else {
+                let values: Vec<Vec<u8>> = read.query_async(&mut connection).await.expect("values");
+                all.extend(values.join(&b'\n'));
+            }
+            all.push(b'\n');
+        }
+        all
+    }
+
     async fn stop(&self) {
-        let (mut connection, keys) = self.keys().await;
+        let mut connection = redis_connection().await;
+        let keys = self.keys(&mut connection).await;
         if !keys.is_empty() {
             let () = redis::cmd("DEL")
                 .arg(keys)
@@ -153,24 +190,25 @@ impl Database for TokensInRedis {
     }
 }
 
+async fn redis_connection() -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(REDIS).expect("the URL is one");
+    let connection = client.get_multiplexed_async_connection().await;
+    connection.expect("Redis is still there")
+}
+
 impl TokensInRedis {
-    async fn keys(&self) -> (redis::aio::MultiplexedConnection, Vec<String>) {
-        let client = redis::Client::open(REDIS).expect("the URL is one");
-        let mut connection = client
-            .get_multiplexed_async_connection()
-            .await
-            .expect("Redis is still there");
+    async fn keys(&self, connection: &mut redis::aio::MultiplexedConnection) -> Vec<String> {
         let keys = redis::cmd("KEYS")
             .arg(format!("{}:*", self.prefix))
-            .query_async(&mut connection)
-            .await
-            .expect("the keys of the test");
-        (connection, keys)
+            .query_async(connection)
+            .await;
+        keys.expect("the keys of the test")
     }
 
     /// Each key below the prefix, what stands there, and how many milliseconds it is kept.
     pub(crate) async fn in_redis(&self) -> Vec<(String, String, i64)> {
-        let (mut connection, keys) = self.keys().await;
+        let mut connection = redis_connection().await;
+        let keys = self.keys(&mut connection).await;
         let mut all = Vec::new();
         for key in keys {
             let mut ask = async |command: &str| -> redis::Value {
@@ -269,6 +307,59 @@ impl Sql {
         db.set_metric_callback(move |info| log.push(&info.statement.sql));
         Self { db, statements }
     }
+
+    /// The rows of a statement that asks for texts.
+    async fn texts(&self, sql: String, columns: usize) -> Vec<Vec<String>> {
+        let statement = Statement::from_string(self.db.get_database_backend(), sql);
+        let rows = self.db.query_all_raw(statement).await;
+        let rows = rows.expect("the database can be read");
+        let text = |row: &QueryResult, column| row.try_get_by_index::<Option<String>>(column);
+        rows.iter()
+            .map(|row| {
+                let cells = (0..columns).map(|column| text(row, column).expect("a text").unwrap_or_default());
+                cells.collect()
+            })
+            .collect()
+    }
+
+    async fn dump(&self) -> Vec<u8> {
+        let backend = self.db.get_database_backend();
+        let columns = match backend {
+            DbBackend::Sqlite => {
+                "SELECT t.name, c.name, '' FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'"
+            }
+            DbBackend::Postgres => {
+                "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns
+                 WHERE table_schema = 'public'"
+            }
+            _ => {
+                "SELECT table_name, column_name, data_type FROM information_schema.columns
+                 WHERE table_schema = DATABASE()"
+            }
+        };
+        let mut all = Vec::new();
+        for row in self.texts(columns.to_owned(), 3).await {
+            let [table, column, kind] = &row[..] else {
+                continue;
+            };
+            let hex = match (backend, kind.as_str()) {
+                (DbBackend::Sqlite, _) => format!(r#"SELECT hex("{column}") FROM "{table}""#),
+                (DbBackend::Postgres, "bytea") => {
+                    format!(r#"SELECT encode("{column}", 'hex') FROM "{table}""#)
+                }
+                (DbBackend::Postgres, _) => {
+                    format!(r#"SELECT encode(convert_to("{column}"::text, 'UTF8'), 'hex') FROM "{table}""#)
+                }
+                _ => format!("SELECT hex(CAST(`{column}` AS BINARY)) FROM `{table}`"),
+            };
+            for cell in self.texts(hex, 1).await {
+                let digits = cell[0].as_bytes().chunks(2);
+                all.extend(digits.filter_map(|two| u8::from_str_radix(str::from_utf8(two).ok()?, 16).ok()));
+                all.push(b'\n');
+            }
+        }
+        all
+    }
 }
 
 macro_rules! in_sql {
@@ -284,6 +375,10 @@ macro_rules! in_sql {
 
         fn statements(&self) -> Statements {
             self.sql.statements.clone()
+        }
+
+        async fn dump(&self) -> Vec<u8> {
+            self.sql.dump().await
         }
     };
 }

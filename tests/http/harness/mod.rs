@@ -4,8 +4,9 @@
 pub(crate) mod account;
 mod app;
 mod database;
+mod inside;
 mod watched;
 
 pub(crate) use axum_users_testing::{Answer, Call, Token};
 
-pub(crate) use self::{app::*, database::*, watched::*};
+pub(crate) use self::{app::*, database::*, inside::assert_tells_nothing, watched::*};
