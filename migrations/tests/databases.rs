@@ -356,7 +356,7 @@ where
         id.clone(),
         TokenDigest::of("backup"),
         "backup",
-        Epoch(0),
+        Epoch(1),
         at(1),
         9,
     );

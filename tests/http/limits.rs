@@ -886,6 +886,7 @@ async fn each_limited_route_is_documented_as_such() {
     let expected = [
         "patch /users/me",
         "patch /users/{id}",
+        "post /auth/confirm-email-change",
         "post /auth/cookie-jwt/login",
         "post /auth/cookie/login",
         "post /auth/forgot-password",
@@ -895,6 +896,7 @@ async fn each_limited_route_is_documented_as_such() {
         "post /auth/reset-password",
         "post /auth/token/login",
         "post /auth/tokens",
+        "post /auth/undo-email-change",
         "post /auth/verify",
         "post /users/me/delete",
     ];

@@ -38,7 +38,7 @@ pub struct EmailRequest {
 /// # use serde_json::{Value, json};
 /// # let object = |value: Value| value.as_object().unwrap().clone();
 ///
-/// assert_eq!(TokenRequest::from_object(object(json!({"token": "abc"}))).unwrap().token, "abc");
+/// assert_eq!(TokenRequest::from_object(object(json!({"token": "abc"}))).unwrap().token.as_str(), "abc");
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -55,7 +55,7 @@ pub struct TokenRequest {
 /// # let object = |value: Value| value.as_object().unwrap().clone();
 ///
 /// let body = json!({"token": "abc", "password": "excalibur in the lake"});
-/// assert_eq!(ResetPasswordRequest::from_object(object(body)).unwrap().token, "abc");
+/// assert_eq!(ResetPasswordRequest::from_object(object(body)).unwrap().token.as_str(), "abc");
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use crate::{
     Context, CreateUser, Inserted, MailToken, Message, MessageKind, NewUser, Notice, PasswordOwner,
     RegisterError, Registration, Rehearsed, SecurityEvent, Stored, User, UserApi, UserHooks, UserManager,
-    UserOf, UserStore, store::Compose, token::TokenPurpose,
+    UserOf, UserStore, limits::Attempt, store::Compose, token::TokenPurpose,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -16,6 +16,20 @@ impl<A: UserApi> UserManager<A> {
     /// # Errors
     /// [`RegisterError`]; the rules for passwords are looked at before the address.
     pub async fn register(&self, body: A::Create, context: &Context) -> Result<UserOf<A>, RegisterError> {
+        let (registration, own, attempt) = self.admit_registration(body, context).await?;
+        let made = self.make(registration, own, context).await;
+        if let Err(RegisterError::Failed(_)) = &made {
+            self.limiter.undecided(attempt, context).await;
+        }
+        made
+    }
+
+    /// What comes before an account is made, whoever asks for it: limits, hooks, and the rules for passwords.
+    async fn admit_registration(
+        &self,
+        body: A::Create,
+        context: &Context,
+    ) -> Result<(Registration, ColumnsOf<A>, Attempt), RegisterError> {
         self.limiter.registration(context).await?;
         let (mut registration, own) = body.split();
         self.hooks
@@ -26,11 +40,7 @@ impl<A: UserApi> UserManager<A> {
         // Only now: who is told that a password is too short may try another.
         let key = registration.email.key();
         let attempt = self.limiter.registration_of(key, context).await?;
-        let made = self.make(registration, own, context).await;
-        if let Err(RegisterError::Failed(_)) = &made {
-            self.limiter.undecided(attempt, context).await;
-        }
-        made
+        Ok((registration, own, attempt))
     }
 
     async fn make(
@@ -51,11 +61,20 @@ impl<A: UserApi> UserManager<A> {
     /// # Errors
     /// [`RegisterError`], but never [`AlreadyExists`](RegisterError::AlreadyExists).
     pub async fn register_silently(&self, body: A::Create, context: &Context) -> Result<(), RegisterError> {
-        let (registration, own) = body.split();
-        self.hooks
-            .on_before_register(&registration.email, context)
-            .await
-            .map_err(RegisterError::Denied)?;
+        let (registration, own, attempt) = self.admit_registration(body, context).await?;
+        let made = self.make_silently(registration, own, context).await;
+        if let Err(RegisterError::Failed(_)) = &made {
+            self.limiter.undecided(attempt, context).await;
+        }
+        made
+    }
+
+    async fn make_silently(
+        &self,
+        registration: Registration,
+        own: ColumnsOf<A>,
+        context: &Context,
+    ) -> Result<(), RegisterError> {
         let new = self.new_user(registration, own, context).await?;
         let key = new.email.key().clone();
         if let Some(owner) = self.store.find_by_email(&key).await? {
