@@ -6,9 +6,10 @@ use std::{
 };
 
 /// The crates that applications name, and those behind the facade.
-pub(crate) const CRATES: [&str; 9] = [
+pub(crate) const CRATES: [&str; 10] = [
     "crates/core",
     "crates/auth",
+    "crates/breached",
     "crates/routers",
     "crates/sea-orm",
     "crates/mail",

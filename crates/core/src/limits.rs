@@ -7,7 +7,7 @@ mod store;
 
 use std::{sync::Arc, time::Duration};
 
-pub(crate) use self::limiter::Limiter;
+pub(crate) use self::limiter::{Attempt, Limiter};
 pub use self::{
     memory::InMemoryLimits,
     quota::Quota,
