@@ -5,6 +5,18 @@ use std::{fmt, future::Future};
 use crate::{EmailAddress, IdOf, StoreError, Timestamp, TokenDigest, UserStore};
 
 /// How users change their address themselves.
+///
+/// ```
+/// use axum_users_core::{EmailPolicy, UserApi, UserManager};
+///
+/// fn hint<A: UserApi>(manager: &UserManager<A>) -> &'static str {
+///     match manager.email_policy() {
+///         EmailPolicy::Pending => "We mail a link to your new address",
+///         EmailPolicy::Immediate => "Your address changes at once",
+///         _ => "Ask us to change your address",
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EmailPolicy {
@@ -17,6 +29,18 @@ pub enum EmailPolicy {
 }
 
 /// A change of address about to wait. `Debug` shows no address.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::{EmailAddress, NewEmailChange, Timestamp, TokenDigest};
+///
+/// let now = Timestamp::from_secs(1_767_225_600);
+/// let (confirm, undo) = (TokenDigest::of("a token"), TokenDigest::of("another one"));
+/// let email = EmailAddress::parse("king@camelot.bt")?;
+/// let change = NewEmailChange::new(confirm, undo, email, now.plus(Duration::from_hours(24)));
+/// assert!(!format!("{change:?}").contains("king"));
+/// # Ok::<_, axum_users_core::EmailError>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewEmailChange {
@@ -54,6 +78,16 @@ impl fmt::Debug for NewEmailChange {
 ///
 /// Whatever ends sessions also drops the change that waits. A store that
 /// [keeps none](UserStore::keeps_email_changes) ignores all of this.
+///
+/// ```
+/// use axum_users_core::{Applied, Change, Clock, EmailChange, IdOf, StoreError, SystemClock, UserStore};
+///
+/// async fn cancel<S: UserStore>(store: &S, id: &IdOf<S>) -> Result<bool, StoreError> {
+///     let mut change = Change::new(SystemClock.now());
+///     change.email_change = EmailChange::Cancel;
+///     Ok(matches!(store.update(id, change).await?, Applied::Applied(_)))
+/// }
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum EmailChange {
@@ -86,6 +120,20 @@ pub enum EmailChange {
 }
 
 /// By which of its two tokens a change of address is looked for.
+///
+/// ```
+/// use axum_users_core::{EmailChangeToken, StoreError, TokenDigest};
+///
+/// /// In which column a store looks, and for what.
+/// fn condition(token: EmailChangeToken) -> Result<(&'static str, TokenDigest), StoreError> {
+///     match token {
+///         EmailChangeToken::Confirm(digest) => Ok(("confirm_digest", digest)),
+///         EmailChangeToken::Undo(digest) => Ok(("undo_digest", digest)),
+///         _ => Err(StoreError::fault("an unknown kind of token")),
+///     }
+/// }
+/// # assert!(condition(EmailChangeToken::Undo(TokenDigest::of("a token"))).is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EmailChangeToken {
@@ -96,6 +144,14 @@ pub enum EmailChangeToken {
 }
 
 /// A change of address as it is stored. `Debug` shows no address.
+///
+/// ```
+/// use axum_users_core::{EmailChangeRecord, Timestamp};
+///
+/// let until = Timestamp::from_secs(1_767_225_600);
+/// let change = EmailChangeRecord::new(1, 7_i64, "arthur@camelot.bt", true, "king@camelot.bt", until);
+/// assert!(change.confirmed_at.is_none(), "it waits");
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EmailChangeRecord<Id> {
@@ -153,6 +209,16 @@ impl<Id: fmt::Debug> fmt::Debug for EmailChangeRecord<Id> {
 /// An implementation also carries out every [`EmailChange`] in [`UserStore::update`], answers true in
 /// [`UserStore::keeps_email_changes`], and removes the changes of a user with the user and, once they are over, in
 /// [`purge`](crate::SessionStore::purge). `pending_email_contract` of `axum-users-testing` checks it.
+///
+/// ```
+/// use axum_users_core::{EmailChangeToken, PendingEmailStore, StoreError, Timestamp, TokenDigest};
+///
+/// async fn waits(store: &impl PendingEmailStore, token: &str, now: Timestamp) -> Result<bool, StoreError> {
+///     let token = EmailChangeToken::Confirm(TokenDigest::of(token));
+///     let found = store.find_email_change(token).await?;
+///     Ok(found.is_some_and(|change| change.confirmed_at.is_none() && change.expires_at > now))
+/// }
+/// ```
 ///
 /// # Security
 /// An address that somebody can still come back to is taken for everybody else, in [`insert`](UserStore::insert) and

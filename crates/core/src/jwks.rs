@@ -44,8 +44,19 @@ impl PublicKeys {
 }
 
 /// A public key as a JWK (RFC 7517, RFC 7518 section 6, RFC 8037); the parameters of the key itself are texts in base64url.
+///
+/// ```
+/// use axum_users_core::{PublicKey, PublicKeys};
+///
+/// fn find<'a>(set: &'a PublicKeys, kid: &str) -> Option<&'a PublicKey> {
+///     set.keys.iter().find(|key| key.kid == kid)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Jwk)]
+#[schema(
+    as = Jwk,
+    description = "A public key as a JWK (RFC 7517, RFC 7518 section 6, RFC 8037); the parameters of the key itself are texts in base64url."
+)]
 #[non_exhaustive]
 pub struct PublicKey {
     /// What tokens name the key by; its thumbprint (RFC 7638) unless another one was set.

@@ -190,6 +190,21 @@ pub enum Inserted<U> {
 }
 
 /// How a [rehearsal](UserStore::rehearse) ended.
+///
+/// ```
+/// use axum_users_core::{Message, NewUser, Rehearsed, StoreError, UserStore};
+///
+/// async fn pretend<S: UserStore>(
+///     store: &S,
+///     new: NewUser<S::Columns>,
+///     mails: Vec<Message>,
+/// ) -> Result<bool, StoreError> {
+///     match store.rehearse(new, mails).await? {
+///         Rehearsed::Done => Ok(true),
+///         _ => Ok(false), // refused, as the insertion would have been
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Rehearsed {

@@ -43,6 +43,17 @@ pub use self::{life::*, limits::*, lists::*, uses::*};
 pub use crate::{Skipped, store_contract::run};
 
 /// Makes strategies for the properties to try.
+///
+/// The [module](self) shows a whole one.
+///
+/// ```
+/// use axum_users_testing::strategy_contract::{StrategyFixture, logout_wins_against_use, run};
+///
+/// /// Tries one property alone.
+/// fn logout_wins(fixture: &impl StrategyFixture) {
+///     run(logout_wins_against_use(fixture));
+/// }
+/// ```
 pub trait StrategyFixture: Send + Sync {
     /// The store of the users whom the tokens sign in.
     type Users: UserStore;

@@ -16,6 +16,13 @@ const CAPACITY: usize = 100_000;
 ///
 /// What is empty is forgotten first, then what will be empty next. Who floods it with counters of one attempt each pushes out
 /// those, and not the counter of an account that is being attacked.
+///
+/// ```
+/// use axum_users_core::{InMemoryLimits, RateLimits};
+///
+/// let limits = RateLimits::new().counted_in(InMemoryLimits::with_capacity(1_000_000));
+/// # let _ = limits;
+/// ```
 pub struct InMemoryLimits {
     held: Mutex<Held>,
 }

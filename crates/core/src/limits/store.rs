@@ -11,6 +11,34 @@ pub type LimitFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 ///
 /// What it holds is worth little: losing all of it gives everybody a fresh start.
 ///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use axum_users_core::{
+///     InMemoryLimits, LimitChange, LimitCharge, LimitFuture, LimitStore, LimitVerdict, RateLimits, Timestamp,
+/// };
+///
+/// /// Counts in memory, and how often it was asked.
+/// #[derive(Debug, Default)]
+/// struct Metered {
+///     limits: InMemoryLimits,
+///     asked: AtomicU64,
+/// }
+///
+/// impl LimitStore for Metered {
+///     fn take<'a>(&'a self, charges: &'a [LimitCharge], now: Timestamp) -> LimitFuture<'a, LimitVerdict> {
+///         self.asked.fetch_add(1, Ordering::Relaxed);
+///         self.limits.take(charges, now)
+///     }
+///
+///     fn settle<'a>(&'a self, changes: &'a [LimitChange], now: Timestamp) -> LimitFuture<'a, ()> {
+///         self.limits.settle(changes, now)
+///     }
+/// }
+///
+/// let limits = RateLimits::new().counted_in(Metered::default());
+/// # let _ = limits;
+/// ```
+///
 /// # Security
 /// Each method happens wholly or not at all, and concurrent ones as if one after the other, or guesses that are made at the same
 /// time slip through. A store must not grow without end: it may forget a counter that is empty, and a mark that is over.
@@ -23,6 +51,13 @@ pub trait LimitStore: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The name of a counter or a mark: an HMAC, from which neither an address nor an account can be read or guessed.
+///
+/// ```
+/// use axum_users_core::LimitKey;
+///
+/// let key = LimitKey::new([0xab; 16]);
+/// assert_eq!(format!("limits:{key}"), "limits:abababababababababababababababab");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LimitKey([u8; 16]);
 
@@ -46,6 +81,15 @@ impl fmt::Display for LimitKey {
 }
 
 /// One to be taken from a counter.
+///
+/// ```
+/// use axum_users_core::{KnownClient, LimitCharge, LimitKey, Quota};
+///
+/// let [account, mark, own] = [1, 2, 3].map(|byte| LimitKey::new([byte; 16]));
+/// let charge = LimitCharge::new(account, Quota::per_hour(30)).unless(KnownClient::new(mark, own));
+/// assert_eq!(charge.charged(false), account);
+/// assert_eq!(charge.charged(true), own);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LimitCharge {
@@ -84,6 +128,25 @@ impl LimitCharge {
 }
 
 /// A client that may be known, by a mark.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::{
+///     InMemoryLimits, KnownClient, LimitChange, LimitCharge, LimitKey, LimitStore, LimitVerdict, Quota, Timestamp,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), axum_users_core::StoreError> {
+/// let [account, mark, own] = [1, 2, 3].map(|byte| LimitKey::new([byte; 16]));
+/// let (limits, now) = (InMemoryLimits::new(), Timestamp::from_secs(1_767_225_600));
+/// let until = now.plus(Duration::from_hours(24));
+/// limits.settle(&[LimitChange::Mark { mark, until }], now).await?;
+///
+/// let charge = LimitCharge::new(account, Quota::per_hour(30)).unless(KnownClient::new(mark, own));
+/// assert_eq!(limits.take(&[charge], now).await?, LimitVerdict::Passed { known: true });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KnownClient {
@@ -101,6 +164,21 @@ impl KnownClient {
 }
 
 /// Whether all counters had one to give.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_users_core::LimitVerdict;
+///
+/// /// What the header `Retry-After` says.
+/// fn retry_after(verdict: LimitVerdict) -> Option<u64> {
+///     match verdict {
+///         LimitVerdict::Refused { retry_after, .. } => Some(retry_after.as_secs().max(1)),
+///         _ => None,
+///     }
+/// }
+/// let refused = LimitVerdict::Refused { charge: 0, retry_after: Duration::from_secs(5), first: true };
+/// assert_eq!(retry_after(refused), Some(5));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitVerdict {
@@ -121,6 +199,19 @@ pub enum LimitVerdict {
 }
 
 /// What becomes of counters and marks once the outcome is known.
+///
+/// ```
+/// use axum_users_core::{LimitChange, LimitCharge};
+///
+/// /// What was taken is given back, since the password was right after all.
+/// fn give_back(charges: &[LimitCharge], known: bool) -> Vec<LimitChange> {
+///     let change = |charge: &LimitCharge| LimitChange::GiveBack {
+///         counter: charge.charged(known),
+///         quota: charge.quota,
+///     };
+///     charges.iter().map(change).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitChange {

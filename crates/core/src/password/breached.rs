@@ -39,6 +39,16 @@ pub trait BreachedPasswords: Send + Sync + 'static {
 }
 
 /// A password could not be looked up. Its text and its sources go to the log: they must not hold the password or a hash.
+///
+/// ```
+/// use axum_users_core::BreachLookupError;
+///
+/// /// How often a password was in a breach, as a service answers.
+/// fn count(answer: &str) -> Result<u64, BreachLookupError> {
+///     answer.trim().parse().map_err(BreachLookupError::new)
+/// }
+/// assert_eq!(count("busy").unwrap_err().to_string(), "the password could not be looked up");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("the password could not be looked up")]
 pub struct BreachLookupError(#[source] Box<dyn Error + Send + Sync>);
@@ -51,6 +61,14 @@ impl BreachLookupError {
 }
 
 /// What happens to a new password that cannot be looked up.
+///
+/// ```
+/// use axum_users_core::{BreachedPasswords, PasswordPolicy, WhenUnavailable};
+///
+/// fn policy(service: impl BreachedPasswords) -> PasswordPolicy {
+///     PasswordPolicy::new().breached(service, WhenUnavailable::Accept)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenUnavailable {

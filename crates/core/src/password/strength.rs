@@ -6,6 +6,13 @@ use super::{Password, context::ContextWords};
 
 /// How hard a password is to guess at the least, in the steps of
 /// [zxcvbn](https://www.usenix.org/conference/usenixsecurity16/technical-sessions/presentation/wheeler).
+///
+/// ```
+/// use axum_users_core::{PasswordPolicy, PasswordStrength};
+///
+/// let policy = PasswordPolicy::new().min_strength(PasswordStrength::SafelyUnguessable);
+/// # let _ = policy;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum PasswordStrength {
