@@ -105,13 +105,13 @@ fn put_off(answer: &Answer) {
     answer.is_hardened();
 }
 
-/// Is put off, and neither hashes nor asks the store.
+/// Is put off, and neither cost nor asks the store.
 async fn put_off_for_free<D: Database>(app: &App<D>, hasher: &PasswordHasher, call: Call) {
-    let hashes = hasher.counts();
+    let cost = hasher.counts();
     let asked = app.store.calls();
     app.db.statements().take();
     put_off(&call.await);
-    assert_eq!(hasher.counts(), hashes);
+    assert_eq!(hasher.counts(), cost);
     assert_eq!(app.store.calls(), asked);
     assert_eq!(app.db.statements().take(), [""; 0]);
 }
@@ -332,9 +332,9 @@ async fn guesses_of_who_is_signed_in_count_together<D: Database>(app: &App<D>) {
         }
     }
     for call in attempts(PASSWORD) {
-        let (hashes, asked) = (hasher.counts(), app.store.calls());
+        let (cost, asked) = (hasher.counts(), app.store.calls());
         put_off(&call.by(&stolen).await);
-        assert_eq!(hasher.counts(), hashes);
+        assert_eq!(hasher.counts(), cost);
         assert_eq!(app.store.calls(), asked + 1, "the token alone is looked up");
     }
     // What needs no password is not limited, and neither is the login of the owner.
@@ -509,9 +509,9 @@ async fn each_route_that_is_limited_is_put_off_before_it_costs_anything<D: Datab
         if name == "token" {
             // What is written beside requests is not to be counted.
             app.users.settle().await;
-            let (hashes, asked) = (hasher.counts(), app.store.calls());
+            let (cost, asked) = (hasher.counts(), app.store.calls());
             put_off(&refused.await);
-            assert_eq!(hasher.counts(), hashes);
+            assert_eq!(hasher.counts(), cost);
             assert_eq!(app.store.calls(), asked + 1, "who asks is looked up");
         } else {
             put_off_for_free(&app, &hasher, refused).await;

@@ -21,7 +21,7 @@ use crate::{JwtKey, JwtKeys, KeyError};
 /// HMAC secrets are never part of it: who knows one can sign. Whoever checks a token by a public key must look at `alg`, `aud` and
 /// `exp` as well, and does not learn of logouts, changed passwords and deactivated users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = JwkSet)]
+#[schema(as = JwkSet, description = "Public keys (RFC 7517).")]
 #[non_exhaustive]
 pub struct PublicKeys {
     /// The keys, the one that signs first.

@@ -75,7 +75,10 @@ impl Process {
             .env("REDIS_URL", REDIS)
             .env("BIND", "127.0.0.1:0")
             // Of the place alone: what is counted in Redis under another secret is nothing to this one.
-            .env("AUTH_SECRET", format!("{} Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx", place.name))
+            .env(
+                "AUTH_SECRET",
+                format!("{} Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx", place.name),
+            )
             .env("MAIL_URL", format!("file:{}", mailbox.display()))
             .env("RUST_LOG", "warn")
             .envs(settings.iter().copied())

@@ -6,7 +6,9 @@ use axum_users_core::{
     Claim, Epoch, IdOf, OpaqueClaim, Session, SessionKind, SignedIn, StoreError, Subject, Timestamp,
     TokenDigest, User, UserStore,
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, ModelTrait, QueryResult};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, ModelTrait, QueryResult,
+};
 
 use crate::{
     SeaOrmUsers, UserEntity,
@@ -17,10 +19,13 @@ use crate::{
 
 /// The questions about tokens, each kind with its queue.
 pub(crate) struct Lookups<E: UserEntity> {
-    subjects: Shared<SubjectQuestion<IdOf<SeaOrmUsers<E>>>, Option<(E::Model, Epoch)>>,
+    subjects: Shared<SubjectQuestion<IdOf<SeaOrmUsers<E>>>, SubjectAnswer<E>>,
     tokens: Shared<TokenDigest, Option<Row<E::Model>>>,
     personal: Shared<TokenDigest, Option<Row<E::Model>>>,
 }
+
+/// The user and the epoch that holds for them.
+type SubjectAnswer<E> = Option<(<E as EntityTrait>::Model, Epoch)>;
 
 /// A token that names its user.
 #[derive(Clone)]

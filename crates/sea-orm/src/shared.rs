@@ -74,12 +74,11 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Shared<Q, A> {
             }
             Place::Waits(ticket, answer) => (ticket, answer),
         };
-        let answered = match timeout(PATIENCE, &mut answer).await {
-            Ok(answered) => answered,
-            Err(_) => {
-                self.hurry(ticket);
-                answer.await
-            }
+        let answered = if let Ok(answered) = timeout(PATIENCE, &mut answer).await {
+            answered
+        } else {
+            self.hurry(ticket);
+            answer.await
         };
         match answered {
             Ok(answered) => answered,
