@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 pub(crate) const MOST: usize = 32;
 
 /// How long a question waits for the one before it. A connection that hangs then holds up nobody else.
-const PATIENCE: Duration = Duration::from_millis(25);
+const PATIENCE: Duration = Duration::from_millis(4);
 
 type Asked<A> = Pin<Box<dyn Future<Output = Result<Vec<A>, StoreError>> + Send>>;
 type Ask<Q, A> = dyn Fn(Vec<Q>) -> Asked<A> + Send + Sync;
