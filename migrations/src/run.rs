@@ -28,13 +28,25 @@ const PATIENCE: Duration = Duration::from_mins(1);
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum MigrateError {
     /// Another process has been migrating for longer than this one waits: a minute, on `SQLite` the busy timeout of the pool.
     Busy,
     /// The database refused a statement, or is not reachable.
     Database(DbErr),
+}
+
+/// `main` shows an error by its `Debug`: it says what to do, as `Display` does.
+impl fmt::Debug for MigrateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for MigrateError {

@@ -1,5 +1,7 @@
 //! Handlers of the application's own, behind guards.
 
+use std::sync::Arc;
+
 use axum::{
     Json, Router, extract::FromRef, middleware::from_fn_with_state, response::IntoResponse, routing::get,
 };
@@ -310,6 +312,13 @@ async fn of_the_app(
     Json(json!({"app": state.name, "user": user.email}))
 }
 
+async fn behind_an_arc(
+    axum::extract::State(state): axum::extract::State<Arc<AppState>>,
+    user: Current<Verified>,
+) -> impl IntoResponse {
+    Json(json!({"app": state.name, "user": user.email}))
+}
+
 #[tokio::test]
 async fn the_users_may_be_a_part_of_the_applications_state() {
     let app = app().await;
@@ -317,16 +326,21 @@ async fn the_users_may_be_a_part_of_the_applications_state() {
         users: app.users.clone(),
         name: "Camelot",
     };
-    let router = Router::new().route("/castle", get(of_the_app)).with_state(state);
-    let call = || Call::new(&router, "GET", "/castle");
+    let shared = Router::new()
+        .route("/castle", get(behind_an_arc))
+        .with_state(Arc::new(state.clone()));
+    let plain = Router::new().route("/castle", get(of_the_app)).with_state(state);
     app.register(EMAIL).await;
     app.set_verified(EMAIL).await;
-    for backend in BACKENDS {
-        let token = app.login(backend, EMAIL).await;
-        let answer = call().by(&token).await.is(200);
-        assert_eq!(answer.json(), json!({"app": "Camelot", "user": EMAIL}));
+    for router in [plain, shared] {
+        let call = || Call::new(&router, "GET", "/castle");
+        for backend in BACKENDS {
+            let token = app.login(backend, EMAIL).await;
+            let answer = call().by(&token).await.is(200);
+            assert_eq!(answer.json(), json!({"app": "Camelot", "user": EMAIL}));
+        }
+        call().await.refused(401, "UNAUTHORIZED");
     }
-    call().await.refused(401, "UNAUTHORIZED");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{FromRef, Request, State},
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -689,6 +689,16 @@ async fn admit<A: UserApi, G: Guard<UserOf<A>>>(
     match CurrentUser::<A, G>::of(&users, &mut parts).await {
         Ok(_) => next.run(Request::from_parts(parts, body)).await,
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// What a state yields, it yields behind an `Arc` too, as many applications keep it.
+impl<A: UserApi, S> FromRef<Arc<S>> for AxumUsers<A>
+where
+    Self: FromRef<S>,
+{
+    fn from_ref(state: &Arc<S>) -> Self {
+        <Self as FromRef<S>>::from_ref(state)
     }
 }
 

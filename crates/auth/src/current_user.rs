@@ -31,7 +31,7 @@ use crate::{
 /// the user, own columns and all. `Option<CurrentUser>` is `None` where nobody is signed in or the guard refuses; a store
 /// that is down is an error all the same.
 ///
-/// The state of the router must yield [`AxumUsers<A>`] by [`FromRef`].
+/// The state of the router, or what it holds in an `Arc`, must yield [`AxumUsers<A>`] by [`FromRef`].
 ///
 /// ```
 /// use axum_users_auth::{CurrentUser, guard::Superuser};

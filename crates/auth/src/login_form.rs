@@ -237,7 +237,6 @@ struct Documented {
     #[schema(min_length = 1, format = Password)]
     password: String,
     /// Accepted for OAuth 2 clients, without effect.
-    #[schema(default = "")]
     scope: String,
     /// Accepted for OAuth 2 clients, without effect.
     client_id: Option<String>,

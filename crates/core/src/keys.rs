@@ -607,7 +607,7 @@ impl fmt::Debug for VerifiedClaims {
 /// let weak = Secrets::from_root(&Secret::new("short"), "users");
 /// assert!(matches!(weak, Err(KeyError::TooShort { .. })));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The secret or the modulus has fewer bytes than the algorithm needs (RFC 7518, sections 3.2 and 3.3).
@@ -625,6 +625,13 @@ pub enum KeyError {
     /// Not a key of the kind asked for: garbage, another algorithm, public in place of private or the reverse.
     #[error("not a key of the kind that was asked for")]
     Invalid,
+}
+
+/// `main` shows an error by its `Debug`: it says what to do, as `Display` does.
+impl fmt::Debug for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Why a token could not be signed.

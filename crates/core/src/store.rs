@@ -60,7 +60,7 @@ impl StoreError {
 /// }
 /// assert_eq!(start(None).unwrap_err().to_string(), "set DATABASE_URL");
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
     /// A value or a table is not as it must be.
@@ -69,6 +69,19 @@ pub enum SetupError {
     /// The store could not be asked.
     #[error("could not look at the store")]
     Store(#[from] StoreError),
+}
+
+/// `main` shows an error by its `Debug`: it says what to do, as `Display` does.
+impl fmt::Debug for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 /// What the database refused in a column that belongs to the application.

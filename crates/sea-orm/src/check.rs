@@ -64,7 +64,7 @@ const OUTBOX: [&str; 11] = [
     "outcome",
 ];
 
-const MAKE_IT: &str = "create it in a migration of yours, or run `axum_users_migrations::migrate`";
+const MAKE_IT: &str = "add it by a migration of yours; `axum_users::migrations::migrate` makes all that belongs to the ready-made users";
 
 /// Whether the library's tables can refer to the table of the users: it is there, and its key is kept as the entity says.
 ///

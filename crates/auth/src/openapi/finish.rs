@@ -69,7 +69,7 @@ impl BackendScheme {
 /// assert!(matches!(&refused, FinishError::NotMounted { backend } if backend == "jwt"));
 /// assert!(refused.to_string().contains("mount its `auth_router`"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FinishError {
     /// Two operations have one id, so that generated clients lose one of them.
@@ -132,6 +132,13 @@ pub enum FinishError {
         /// Method and path of an operation that leads to it.
         operation: String,
     },
+}
+
+/// `main` shows an error by its `Debug`: it says what to do, as `Display` does.
+impl fmt::Debug for FinishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Finishes the document of an app once all routers are mounted.
