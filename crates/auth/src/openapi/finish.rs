@@ -135,9 +135,9 @@ pub enum FinishError {
 }
 
 /// `main` shows an error by its `Debug`: it says what to do, as `Display` does.
-impl fmt::Debug for FinishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+impl std::fmt::Debug for FinishError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 
