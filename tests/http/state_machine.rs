@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{App, BACKENDS, InMemory, Token, run};
 
-const CASES: u32 = 24;
+const CASES: u32 = 64;
 const STEPS: usize = 60;
 /// How many accounts there may be at a time.
 const CROWD: usize = 4;
