@@ -48,18 +48,18 @@ pub fn headers(data: &[u8]) {
         }
         for name in [AUTHORIZATION, COOKIE] {
             if let Some(headers) = one(&name, line) {
-                read_headers(&bearer, &[&host, &plain], &headers);
+                read_headers(bearer, &[&host, &plain], &headers);
             }
         }
     }
-    read_headers(&bearer, &[&host, &plain], &all);
+    read_headers(bearer, &[&host, &plain], &all);
     if let Ok(text) = str::from_utf8(data) {
-        opaque(&bearer, text);
+        opaque(bearer, text);
     }
-    generated(&bearer, data);
+    generated(bearer, data);
 }
 
-fn read_headers(bearer: &BearerTransport, cookies: &[&CookieTransport], headers: &HeaderMap) {
+fn read_headers(bearer: BearerTransport, cookies: &[&CookieTransport], headers: &HeaderMap) {
     if let Some(token) = bearer.read(headers) {
         let again =
             one(&AUTHORIZATION, format!("Bearer {token}").as_bytes()).expect("it came in such a header");
@@ -78,7 +78,7 @@ fn read_headers(bearer: &BearerTransport, cookies: &[&CookieTransport], headers:
 }
 
 /// A text that can be a token is read again as what it is.
-fn opaque(bearer: &BearerTransport, text: &str) {
+fn opaque(bearer: BearerTransport, text: &str) {
     let Some(digest) = OpaqueTokens::digest(text, BACKEND) else {
         return;
     };
@@ -104,7 +104,7 @@ impl Random for Bytes {
     }
 }
 
-fn generated(bearer: &BearerTransport, data: &[u8]) {
+fn generated(bearer: BearerTransport, data: &[u8]) {
     let tokens = OpaqueTokens::with_prefix("shop_").expect("the prefix is sound");
     let tokens = tokens.with_random(Arc::new(Bytes(data.to_vec())));
     let token = tokens.generate(BACKEND).expect("there is chance");
@@ -223,9 +223,8 @@ async fn read_again(form: &LoginForm) {
     assert!(!form.username.is_empty() && !form.password.is_empty());
     assert!(!form.username.contains('\0') && !form.password.contains('\0'));
     let encoded = |text: &str| {
-        text.bytes()
-            .map(|byte| format!("%{byte:02x}"))
-            .collect::<String>()
+        let bytes: Vec<_> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        bytes.concat()
     };
     let body = format!(
         "username={}&password={}",

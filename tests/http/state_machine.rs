@@ -211,6 +211,7 @@ struct EmailChange {
 
 /// What an account must be.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "three of them are those of a user")]
 struct Person {
     id: String,
     address: usize,
@@ -699,7 +700,7 @@ impl<'a> World<'a> {
             Step::Register { address, shout } => self.register(address, shout).await,
             Step::Login { who, backend, right } => self.log_in(self.who(who), backend, right).await,
             Step::Logout { .. } | Step::LogoutAll { .. } | Step::EndOthers { .. } => {
-                self.sign_out(step).await
+                self.sign_out(step).await;
             }
             Step::ChangePassword { who, by, new } => self.change_password(self.who(who), by, new).await,
             Step::AskReset { who } => self.ask_by_mail(self.who(who), MessageKind::ResetPassword).await,
