@@ -8,6 +8,7 @@
 
 mod attacks;
 mod cookies;
+mod corpus;
 mod cross_origin;
 mod email_change;
 mod enumeration;
@@ -27,6 +28,7 @@ mod register;
 mod secret_types;
 mod security_log;
 mod sessions;
+mod state_machine;
 mod token_life;
 mod users;
 mod work;
