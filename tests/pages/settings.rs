@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{CRATES, quoted, read, rows, sources, word};
 
 /// Types whose setters fill a value that is passed on, and set nothing of the application.
-const VALUES: [&str; 15] = [
+const VALUES: [&str; 17] = [
     "BackendScheme",
     "Challenge",
     "Context",
     "ErrorDoc",
+    "LimitCharge",
     "MailError",
     "Message",
     "OneTimeTokens",
     "OpaqueTokens",
     "Refusal",
+    "Registration",
     "Route",
     "Session",
     "Stored",

@@ -693,6 +693,7 @@ async fn admit<A: UserApi, G: Guard<UserOf<A>>>(
 }
 
 /// What a state yields, it yields behind an `Arc` too, as many applications keep it.
+#[diagnostic::do_not_recommend]
 impl<A: UserApi, S> FromRef<Arc<S>> for AxumUsers<A>
 where
     Self: FromRef<S>,

@@ -17,6 +17,14 @@ use crate::{fetch::Server, range::Digest};
 
 /// Asks the range API of Have I Been Pwned, or a mirror of it, by the first five digits of a password's SHA-1.
 ///
+/// ```
+/// use axum_users_breached::PwnedPasswords;
+/// use axum_users_core::{PasswordPolicy, WhenUnavailable};
+///
+/// let policy = PasswordPolicy::new().breached(PwnedPasswords::new()?, WhenUnavailable::Accept);
+/// # Ok::<_, axum_users_core::SetupError>(())
+/// ```
+///
 /// # Security
 /// The service learns when somebody chooses a password, and that it is one of about a millionth of all. See
 /// [the page of the crate](crate).
