@@ -11,6 +11,7 @@ mod clock;
 mod events;
 mod hasher;
 mod outbox;
+mod race;
 mod random;
 mod skipped;
 #[cfg(feature = "sqlite")]

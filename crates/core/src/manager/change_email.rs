@@ -73,8 +73,14 @@ impl<A: UserApi> UserManager<A> {
         }
         // What waits mails to an address of the caller's choice.
         let kind = MessageKind::ConfirmEmailChange;
-        let _counted = self.limiter.mail(kind, email.key(), context).await?;
-        let owner = self.store.find_by_email(email.key()).await?;
+        let attempt = self.limiter.mail(kind, email.key(), context).await?;
+        let owner = match self.store.find_by_email(email.key()).await {
+            Ok(owner) => owner,
+            Err(error) => {
+                self.limiter.undecided(attempt, context).await;
+                return Err(error.into());
+            }
+        };
         let taken = owner.is_some_and(|owner| owner.id() != user.id());
         if taken && !self.silent {
             return Err(UpdateError::EmailAlreadyExists);

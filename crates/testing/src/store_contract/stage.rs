@@ -1,15 +1,15 @@
 //! What the properties share.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum_users_core::{
     Applied, Change, Claim, EmailAddress, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, MessageKind,
     NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, Purged, Removed, Session, SessionStore, Stored,
     Subject, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserStore, normalize_email,
 };
-use tokio::sync::Barrier;
 
 use super::StoreFixture;
+pub(super) use crate::race::race;
 
 /// A moment with milliseconds that a store must not drop.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -272,29 +272,4 @@ pub(super) fn applied<U>(outcome: &Applied<U>) -> &'static str {
 
 pub(super) fn count(outcomes: &[&str], outcome: &str) -> usize {
     outcomes.iter().filter(|other| **other == outcome).count()
-}
-
-/// Starts all at the same moment, on several threads, and waits for them.
-pub(super) async fn race<T, R>(racers: impl IntoIterator<Item = R>) -> Vec<T>
-where
-    T: Send + 'static,
-    R: Future<Output = T> + Send + 'static,
-{
-    let racers: Vec<R> = racers.into_iter().collect();
-    let start = Arc::new(Barrier::new(racers.len()));
-    let tasks: Vec<_> = racers
-        .into_iter()
-        .map(|racer| {
-            let start = Arc::clone(&start);
-            tokio::spawn(async move {
-                start.wait().await;
-                racer.await
-            })
-        })
-        .collect();
-    let mut results = Vec::new();
-    for task in tasks {
-        results.push(task.await.expect("no racer panics"));
-    }
-    results
 }

@@ -1,6 +1,6 @@
 //! What the properties share.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum_users_auth::strategy::{
     Grant, Issue, IssuedToken, SessionList, SessionOwner, Strategy, TokenOptions,
@@ -9,9 +9,9 @@ use axum_users_core::{
     Applied, Change, Context, EmailAddress, EndSessions, Epoch, IdOf, Inserted, NewUser, SignedIn, Timestamp,
     TokenRecord, TokenUse, User, UserStore,
 };
-use tokio::sync::Barrier;
 
 use super::StrategyFixture;
+pub(super) use crate::race::race;
 
 /// A moment with milliseconds that must not be dropped.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -168,29 +168,4 @@ pub(super) async fn signed_in<F: StrategyFixture>(
 ) -> Option<SignedIn<UserOf<F>>> {
     let claim = strategy.read(token, backend, now).await.expect("read")?;
     users.resolve(&claim, now).await.expect("resolve")
-}
-
-/// Starts all at the same moment, on several threads, and waits for them.
-pub(super) async fn race<T, R>(racers: impl IntoIterator<Item = R>) -> Vec<T>
-where
-    T: Send + 'static,
-    R: Future<Output = T> + Send + 'static,
-{
-    let racers: Vec<R> = racers.into_iter().collect();
-    let start = Arc::new(Barrier::new(racers.len()));
-    let tasks: Vec<_> = racers
-        .into_iter()
-        .map(|racer| {
-            let start = Arc::clone(&start);
-            tokio::spawn(async move {
-                start.wait().await;
-                racer.await
-            })
-        })
-        .collect();
-    let mut results = Vec::new();
-    for task in tasks {
-        results.push(task.await.expect("no racer panics"));
-    }
-    results
 }
