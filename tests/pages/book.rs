@@ -165,3 +165,40 @@ fn heads_become_anchors() {
     assert_eq!(quoted("a `b` c `d`"), ["b", "d"]);
     assert_eq!(links("[a](b.md) `[c](d)`\n[e]: f\n"), ["b.md", "f"]);
 }
+
+/// Whether a line begins a handler that the macro can look at: it knows no generics.
+fn is_handler(line: &str) -> bool {
+    let head = line
+        .strip_prefix("async fn ")
+        .and_then(|rest| rest.split_once('('));
+    head.is_some_and(|(name, rest)| {
+        !name.contains('<')
+            && ["CurrentUser", "State(", "Body("]
+                .iter()
+                .any(|taken| rest.contains(taken))
+    })
+}
+
+#[test]
+fn the_compiler_says_of_every_handler_in_the_pages_why_it_is_none() {
+    let mut plain = Vec::new();
+    for page in pages().into_iter().chain(["README.md".to_owned()]) {
+        let text = read(&page);
+        let mut attributes = Vec::new();
+        for line in text.lines() {
+            if line.starts_with("#[") {
+                attributes.push(line);
+                continue;
+            }
+            if is_handler(line)
+                && !attributes
+                    .iter()
+                    .any(|line| line.starts_with("#[axum::debug_handler"))
+            {
+                plain.push(format!("{page}: {line}"));
+            }
+            attributes.clear();
+        }
+    }
+    assert!(plain.is_empty(), "without `debug_handler`: {plain:#?}");
+}

@@ -26,11 +26,15 @@ fn types(of: &str) -> Vec<(String, String, bool)> {
             let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else {
                 continue;
             };
-            let above = lines[..index]
+            let above: Vec<_> = lines[..index]
                 .iter()
                 .rev()
-                .take_while(|line| !line.trim().is_empty());
-            let shown = above.into_iter().any(|line| line.starts_with("/// ```"));
+                .take_while(|line| !line.trim().is_empty())
+                .collect();
+            if above.iter().any(|line| *line == "#[doc(hidden)]") {
+                continue;
+            }
+            let shown = above.iter().any(|line| line.starts_with("/// ```"));
             found.push((path.clone(), word(rest).to_owned(), shown));
         }
     }

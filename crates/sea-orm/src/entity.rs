@@ -43,6 +43,36 @@ pub trait UserEntity:
     fn write_hash(row: &mut Self::ActiveModel, hash: Option<&str>);
 }
 
+/// The columns of an entity of users, and nothing else, so that one that is not there is named in our words.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the entity has no field `{Self}`, which users need",
+    label = "this entity lacks `{Self}`",
+    note = "add `{Self}` to its `Model`; where the table calls it otherwise: `#[sea_orm(column_name = \"…\")]`"
+)]
+pub trait ColumnOfUsers {}
+
+/// What the names of columns stand for where the entity has none.
+#[doc(hidden)]
+#[expect(non_camel_case_types, reason = "the compiler shows them as names of fields")]
+#[expect(non_upper_case_globals, reason = "they stand in for variants")]
+pub mod missing {
+    macro_rules! missing {
+        ($($column:ident $field:ident),+) => {
+            $(
+                #[derive(Debug)]
+                pub struct $field;
+                pub const $column: $field = $field;
+            )+
+        };
+    }
+
+    missing!(
+        Id id, Email email, EmailKey email_key, HashedPassword hashed_password, IsActive is_active, IsVerified is_verified,
+        IsSuperuser is_superuser
+    );
+}
+
 /// A type that a column for the hash of a password may have: `String` or `Option<String>`.
 ///
 /// A `String` column keeps the empty text for a user without a password.
@@ -124,7 +154,7 @@ impl HashColumn for Option<String> {
 macro_rules! user_entity {
     ($($entity:ident)::+) => {
         $crate::user_entity!(@entity ($($entity)::+) EmailKey (
-            [Id, Email, EmailKey, HashedPassword, IsActive, IsVerified, IsSuperuser]
+            Id, Email, EmailKey, HashedPassword, IsActive, IsVerified, IsSuperuser
         ) |row, email| {
             row.email = $crate::__private::sea_orm::ActiveValue::Set(email.as_str().to_owned());
             row.email_key = $crate::__private::sea_orm::ActiveValue::Set(email.key().as_str().to_owned());
@@ -132,12 +162,24 @@ macro_rules! user_entity {
     };
     ($($entity:ident)::+, email_is_key) => {
         $crate::user_entity!(@entity ($($entity)::+) Email (
-            [Id, Email, HashedPassword, IsActive, IsVerified, IsSuperuser]
+            Id, Email, HashedPassword, IsActive, IsVerified, IsSuperuser
         ) |row, email| {
             row.email = $crate::__private::sea_orm::ActiveValue::Set(email.key().as_str().to_owned());
         });
     };
-    (@entity ($($entity:ident)::+) $key:ident ($owned:tt) |$row:ident, $email:ident| $write_email:block) => {
+    (@entity ($($entity:ident)::+) $key:ident ($($owned:ident),+) |$row:ident, $email:ident| $write_email:block) => {
+        impl $crate::__private::ColumnOfUsers for $($entity)::+::Column {}
+
+        const _: () = {
+            const fn has<C: $crate::__private::ColumnOfUsers>(_: &C) {}
+            #[expect(unused_imports, reason = "only for columns that the entity lacks")]
+            use $crate::__private::missing::*;
+            {
+                use $($entity)::+::Column::*;
+                $(has(&$owned);)+
+            }
+        };
+
         impl $crate::__private::core::User for $($entity)::+::Model {
             type Id = <<$($entity)::+::Entity as $crate::__private::sea_orm::EntityTrait>::PrimaryKey
                 as $crate::__private::sea_orm::PrimaryKeyTrait>::ValueType;
@@ -172,8 +214,8 @@ macro_rules! user_entity {
             const EMAIL: Self::Column = $($entity)::+::Column::Email;
             const EMAIL_KEY: Self::Column = $($entity)::+::Column::$key;
             const OWNED: &'static [Self::Column] = {
-                use $($entity)::+::Column::*;
-                &$owned
+                use $($entity)::+::Column;
+                &[$(Column::$owned),+]
             };
 
             fn write($row: &mut Self::ActiveModel, changes: &$crate::__private::core::UserChanges) {

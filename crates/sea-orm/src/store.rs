@@ -294,7 +294,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     ) -> Result<Inserted<E::Model>, DbErr> {
         let row = Self::row(new)?;
         let tx = self.begin().await?;
-        let user = match row.insert(&tx).await {
+        let user = match insert_row::<E>(row, &tx).await {
             Ok(user) => user,
             Err(err) => {
                 tx.rollback().await?;
@@ -347,7 +347,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         let row = Self::row(new)?;
         let tx = self.begin().await?;
         let work = async {
-            let user = row.insert(&tx).await.map_err(Failed::Row)?;
+            let user = insert_row::<E>(row, &tx).await.map_err(Failed::Row)?;
             if let Some(companion) = &self.companion {
                 companion(&tx, &user).await.map_err(Failed::Companion)?;
             }
@@ -582,6 +582,30 @@ impl<E: UserEntity> SeaOrmUsers<E> {
 enum Refusal {
     EmailTaken,
     Own(OwnConflict),
+}
+
+/// Inserts a user. A column that has to have a value and was given none is forgotten in the wiring: no fault of who registers.
+async fn insert_row<E: UserEntity>(row: E::ActiveModel, tx: &DatabaseTransaction) -> Result<E::Model, DbErr> {
+    let unset: Vec<&str> = E::Column::iter()
+        .filter(|column| row.get(*column).is_not_set())
+        .map(|column| column.as_str())
+        .collect();
+    row.insert(tx).await.map_err(|err| {
+        let Cause::Refused {
+            rule: OwnRule::Invalid,
+            place: Place::Columns(columns),
+        } = cause(&err)
+        else {
+            return err;
+        };
+        match unset.iter().find(|unset| columns.iter().any(|column| column == *unset)) {
+            Some(forgotten) => DbErr::Custom(format!(
+                "a new user has no value for the column `{forgotten}`, which has no default: set it where the fields of your \
+                 registration become an `ActiveModel`, as by `#[sea_orm(set({forgotten} = \"…\"))]`, or give the column a default"
+            )),
+            None => err,
+        }
+    })
 }
 
 /// What of a new user failed.

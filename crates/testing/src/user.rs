@@ -123,7 +123,10 @@ impl<A: UserApi> UserFactory<A> {
                 )
             }
             Ok(other) => panic!("{}: {:?}", self.email, std::mem::discriminant(&other)),
-            Err(error) => panic!("{}: {error:?}", self.email),
+            Err(error) => panic!(
+                "{}: {error:?} (columns of the application's own get their values by `own`)",
+                self.email
+            ),
         }
     }
 }

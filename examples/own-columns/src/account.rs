@@ -1,7 +1,7 @@
 //! The table of accounts.
 
 use axum_users::{
-    migrations::{MigrateError, up, user_columns},
+    migrations::{MigrateError, up_with, user_columns},
     sea_orm::{
         self, ConnectionTrait, DatabaseConnection,
         entity::prelude::*,
@@ -68,21 +68,26 @@ impl ActiveModelBehavior for ActiveModel {}
 
 user_entity!(self);
 
-/// Makes the table, and those beside it, where they are missing.
+/// Makes the table, and those beside it, where they are missing. Several processes may do so at once.
 pub async fn migrate(db: &DatabaseConnection) -> Result<(), MigrateError> {
-    let mut table = Table::create();
-    table.table(Entity).if_not_exists();
-    table.col(ColumnDef::new(Column::Id).uuid().not_null().primary_key());
-    for mut column in user_columns(db.get_database_backend()) {
-        table.col(&mut column);
-    }
-    table
-        .col(ColumnDef::new(Column::FirstName).string_len(80).not_null())
-        .col(ColumnDef::new(Column::Nickname).string_len(20).unique_key())
-        .col(ColumnDef::new(Column::Plan).string_len(16).not_null())
-        .col(ColumnDef::new(Column::Note).text())
-        .col(ColumnDef::new(Column::Campaign).string_len(40));
-    db.execute(&table).await?;
-    up::<Entity>(db).await?;
+    up_with::<Entity>(db, |tx| {
+        Box::pin(async move {
+            let mut table = Table::create();
+            table.table(Entity).if_not_exists();
+            table.col(ColumnDef::new(Column::Id).uuid().not_null().primary_key());
+            for column in user_columns(tx.get_database_backend()) {
+                table.col(column);
+            }
+            table
+                .col(ColumnDef::new(Column::FirstName).string_len(80).not_null())
+                .col(ColumnDef::new(Column::Nickname).string_len(20).unique_key())
+                .col(ColumnDef::new(Column::Plan).string_len(16).not_null())
+                .col(ColumnDef::new(Column::Note).text())
+                .col(ColumnDef::new(Column::Campaign).string_len(40));
+            tx.execute(&table).await?;
+            Ok(())
+        })
+    })
+    .await?;
     Ok(())
 }

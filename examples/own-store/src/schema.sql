@@ -45,6 +45,23 @@ CREATE TABLE IF NOT EXISTS revoked (
 );
 CREATE INDEX IF NOT EXISTS revoked_expires_at ON revoked (expires_at);
 
+-- Changes of address that wait for their new mailbox, or can still be undone from the old one.
+CREATE TABLE IF NOT EXISTS email_changes (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT, -- later changes have larger ones
+    user_id        INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    confirm_digest BLOB    NOT NULL UNIQUE,
+    undo_digest    BLOB    NOT NULL UNIQUE,
+    old_email      TEXT    NOT NULL,
+    old_email_key  TEXT    NOT NULL,
+    old_verified   INTEGER NOT NULL,
+    new_email      TEXT    NOT NULL,
+    expires_at     INTEGER NOT NULL,
+    confirmed_at   INTEGER NULL
+);
+CREATE INDEX IF NOT EXISTS email_changes_user_id ON email_changes (user_id);
+CREATE INDEX IF NOT EXISTS email_changes_old_email_key ON email_changes (old_email_key);
+CREATE INDEX IF NOT EXISTS email_changes_expires_at ON email_changes (expires_at);
+
 -- A mail that is sent or given up is gone, and with it address and link.
 CREATE TABLE IF NOT EXISTS outbox (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,

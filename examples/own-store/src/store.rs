@@ -1,5 +1,6 @@
 //! The store: one file for each trait of the library.
 
+mod email_changes;
 mod failure;
 mod list;
 mod outbox;

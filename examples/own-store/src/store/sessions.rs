@@ -120,8 +120,10 @@ impl SessionStore for SqliteUsers {
              (SELECT id FROM personal_tokens WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
             "DELETE FROM revoked WHERE token_id IN \
              (SELECT token_id FROM revoked WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
+            "DELETE FROM email_changes WHERE id IN \
+             (SELECT id FROM email_changes WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
         ];
-        let mut gone = [0; 3];
+        let mut gone = [0; 4];
         let mut left = i64::from(batch);
         for (text, gone) in texts.into_iter().zip(&mut gone) {
             let purge = sqlx::query(text).bind(now.as_millis()).bind(left);
@@ -129,8 +131,8 @@ impl SessionStore for SqliteUsers {
             *gone = done.rows_affected();
             left = left.saturating_sub_unsigned(*gone);
         }
-        let [tokens, personal, marks] = gone;
-        Ok(Purged::new(tokens + personal, marks))
+        let [tokens, personal, marks, changes] = gone;
+        Ok(Purged::new(tokens + personal, marks + changes))
     }
 }
 

@@ -7,7 +7,7 @@ use axum_users::{
 use sqlx::{FromRow, Row, SqliteConnection, SqliteExecutor, sqlite::SqliteRow};
 
 use super::{
-    SqliteUsers,
+    SqliteUsers, email_changes,
     failure::{Refusal, refusal, store_error},
     outbox::keep,
 };
@@ -74,7 +74,7 @@ impl UserStore for SqliteUsers {
     }
 
     async fn delete(&self, id: &i64) -> Result<Removed, StoreError> {
-        // The tokens go with their user: `ON DELETE CASCADE`.
+        // Tokens and changes of address go with their user: `ON DELETE CASCADE`.
         let delete = sqlx::query("DELETE FROM users WHERE id = ?").bind(id);
         let done = delete.execute(&self.pool).await.map_err(store_error)?;
         Ok(match done.rows_affected() {
@@ -110,8 +110,14 @@ impl UserStore for SqliteUsers {
         work.await.map_err(store_error)
     }
 
+    fn keeps_email_changes(&self) -> bool {
+        true
+    }
+
     async fn check(&self) -> Result<(), SetupError> {
-        let tables = sqlx::query("SELECT 1 FROM users, tokens, personal_tokens, revoked, outbox LIMIT 0");
+        let tables = sqlx::query(
+            "SELECT 1 FROM users, tokens, personal_tokens, revoked, email_changes, outbox LIMIT 0",
+        );
         tables.execute(&self.pool).await.map_err(store_error)?;
         Ok(())
     }
@@ -143,6 +149,9 @@ impl SqliteUsers {
             Err(Ok(Refusal::Own(conflict))) => return Ok(Inserted::OwnConflict(conflict)),
             Err(Err(error)) => return Err(error),
         };
+        if email_changes::is_kept(&mut tx, new.email.key(), user.id, new.at).await? {
+            return Ok(Inserted::EmailTaken);
+        }
         keep(&mut tx, &compose(&user), new.at).await?;
         tx.commit().await?;
         Ok(Inserted::Created(user))
@@ -157,14 +166,26 @@ impl SqliteUsers {
         if !Expected::holds_for(&change.expect, &before) {
             return Ok(Applied::Stale);
         }
-        let mut after = before;
-        after.user = match write(&mut tx, id, &change.set, change.own).await.map_err(refusal) {
+        if !email_changes::settle(&mut tx, id, &change).await? {
+            return Ok(Applied::Stale);
+        }
+        let user = match write(&mut tx, id, &change.set, &change.own)
+            .await
+            .map_err(refusal)
+        {
             Ok(user) => user,
             Err(Ok(Refusal::EmailTaken)) => return Ok(Applied::EmailTaken),
             Err(Ok(Refusal::Own(conflict))) => return Ok(Applied::OwnConflict(conflict)),
             Err(Err(error)) => return Err(error),
         };
-        after.epoch = end_sessions(&mut tx, id, after.epoch, change.end_sessions).await?;
+        if let Some(email) = &change.set.email
+            && email_changes::is_kept(&mut tx, email.key(), id, change.at).await?
+        {
+            return Ok(Applied::EmailTaken);
+        }
+        let epoch = end_sessions(&mut tx, id, before.epoch, change.end_sessions).await?;
+        email_changes::follow(&mut tx, &before.user, &change).await?;
+        let after = Stored::new(user).at_epoch(epoch);
         keep(&mut tx, &change.messages, change.at).await?;
         tx.commit().await?;
         Ok(Applied::Applied(after))
@@ -176,7 +197,7 @@ async fn write(
     tx: &mut SqliteConnection,
     id: i64,
     set: &UserChanges,
-    own: Own,
+    own: &Own,
 ) -> Result<Customer, sqlx::Error> {
     let text = concat!(
         "UPDATE users SET email = COALESCE(?, email), email_key = COALESCE(?, email_key), \
@@ -192,7 +213,7 @@ async fn write(
         .bind(set.is_active)
         .bind(set.is_verified)
         .bind(set.is_superuser)
-        .bind(own.full_name)
+        .bind(&own.full_name)
         .bind(id);
     write.fetch_one(tx).await
 }
