@@ -43,34 +43,50 @@ pub trait UserEntity:
     fn write_hash(row: &mut Self::ActiveModel, hash: Option<&str>);
 }
 
-/// The columns of an entity of users, and nothing else, so that one that is not there is named in our words.
+/// What names a field that an entity lacks, in our words and before the compiler does in its own.
 #[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "the entity has no field `{Self}`, which users need",
-    label = "this entity lacks `{Self}`",
-    note = "add `{Self}` to its `Model`; where the table calls it otherwise: `#[sea_orm(column_name = \"…\")]`"
-)]
-pub trait ColumnOfUsers {}
+pub mod fields {
+    /// What stands for the column of a field that is not there.
+    #[derive(Debug)]
+    pub struct Missing;
 
-/// What the names of columns stand for where the entity has none.
-#[doc(hidden)]
-#[expect(non_camel_case_types, reason = "the compiler shows them as names of fields")]
-#[expect(non_upper_case_globals, reason = "they stand in for variants")]
-pub mod missing {
-    macro_rules! missing {
-        ($($column:ident $field:ident),+) => {
-            $(
-                #[derive(Debug)]
-                pub struct $field;
-                pub const $column: $field = $field;
-            )+
+    macro_rules! fields {
+        ($($column:ident $message:literal),+ $(,)?) => {
+            /// Stand-ins, behind the columns that are there.
+            #[expect(non_upper_case_globals, reason = "they stand in for variants")]
+            pub mod missing {
+                $(pub const $column: super::Missing = super::Missing;)+
+            }
+
+            /// Implemented by the columns of entities.
+            pub mod needed {
+                $(
+                    #[diagnostic::on_unimplemented(
+                        message = $message,
+                        label = "the `Model` of this entity lacks it",
+                        note = "where the table calls the column otherwise, name it: `#[sea_orm(column_name = \"…\")]`"
+                    )]
+                    pub trait $column {}
+                )+
+            }
+
+            /// Take the columns of entities only.
+            #[expect(non_snake_case, reason = "they are called like the variants they take")]
+            pub mod has {
+                $(pub const fn $column<C: super::needed::$column>(_: &C) {})+
+            }
         };
     }
 
-    missing!(
-        Id id, Email email, EmailKey email_key, HashedPassword hashed_password, IsActive is_active, IsVerified is_verified,
-        IsSuperuser is_superuser
-    );
+    fields! {
+        Id "users need the field `id`",
+        Email "users need the field `email: String`",
+        EmailKey "users need the field `email_key: String`, or `user_entity!(…, email_is_key)`",
+        HashedPassword "users need the field `hashed_password: Option<String>`",
+        IsActive "users need the field `is_active: bool`",
+        IsVerified "users need the field `is_verified: bool`",
+        IsSuperuser "users need the field `is_superuser: bool`",
+    }
 }
 
 /// A type that a column for the hash of a password may have: `String` or `Option<String>`.
@@ -168,15 +184,15 @@ macro_rules! user_entity {
         });
     };
     (@entity ($($entity:ident)::+) $key:ident ($($owned:ident),+) |$row:ident, $email:ident| $write_email:block) => {
-        impl $crate::__private::ColumnOfUsers for $($entity)::+::Column {}
-
         const _: () = {
-            const fn has<C: $crate::__private::ColumnOfUsers>(_: &C) {}
-            #[expect(unused_imports, reason = "only for columns that the entity lacks")]
-            use $crate::__private::missing::*;
+            use $($entity)::+::Column;
+            $(impl $crate::__private::fields::needed::$owned for Column {})+
+
+            #[expect(unused_imports, reason = "only for fields that the entity lacks")]
+            use $crate::__private::fields::missing::*;
             {
                 use $($entity)::+::Column::*;
-                $(has(&$owned);)+
+                $($crate::__private::fields::has::$owned(&$owned);)+
             }
         };
 

@@ -30,11 +30,7 @@ pub use self::{
 
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::{
-        check::check_key,
-        entity::{ColumnOfUsers, missing},
-        failure::is_busy,
-    };
+    pub use crate::{check::check_key, entity::fields, failure::is_busy};
     pub use axum_users_core as core;
     pub use sea_orm;
 }
