@@ -22,6 +22,8 @@ mod schemas;
 mod secret;
 mod secrets;
 mod session;
+#[doc(hidden)]
+pub mod shared;
 mod store;
 mod token;
 mod user;

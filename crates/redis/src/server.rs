@@ -7,7 +7,8 @@ use std::{
 
 use axum_users_core::StoreError;
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation, ServerErrorKind,
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
+    ServerErrorKind,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
@@ -16,6 +17,7 @@ use crate::failure::store_error;
 /// What Redis is asked.
 pub(crate) enum Question<'a> {
     Command(&'a Cmd),
+    Commands(&'a Pipeline),
     Script(&'a ScriptInvocation<'a>),
 }
 
@@ -23,6 +25,7 @@ impl Question<'_> {
     async fn put<T: FromRedisValue>(&self, link: &mut ConnectionManager) -> RedisResult<T> {
         match self {
             Self::Command(command) => command.query_async(link).await,
+            Self::Commands(commands) => commands.query_async(link).await,
             Self::Script(script) => script.invoke_async(link).await,
         }
     }

@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use axum_users_core::{SetupError, StoreError};
-use redis::{Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Script, io::tcp::TcpSettings};
+use redis::{
+    Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Pipeline, Script, io::tcp::TcpSettings,
+};
 use rustls::crypto::{CryptoProvider, ring};
 
 use crate::{
@@ -108,6 +110,10 @@ impl RedisSessions {
 
     pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         self.server.ask(Question::Command(command)).await
+    }
+
+    pub(crate) async fn ask_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<Vec<T>, StoreError> {
+        self.server.ask(Question::Commands(commands)).await
     }
 
     pub(crate) async fn run<T: FromRedisValue>(

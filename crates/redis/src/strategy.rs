@@ -7,10 +7,10 @@ use axum_users_auth::strategy::{
 };
 use axum_users_core::{
     Claim, Epoch, Failure, LimitPolicy, Random, Session, StoreError, SystemRandom, Timestamp, TokenDigest,
-    TokenRecord, TokenUse, UserId,
+    TokenRecord, TokenUse, UserId, shared::Shared,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use redis::cmd;
+use redis::{cmd, pipe};
 
 use crate::{
     RedisSessions,
@@ -46,14 +46,31 @@ const MOST_LISTED: &str = "200";
 #[derive(Debug, Clone)]
 pub struct RedisStrategy {
     redis: RedisSessions,
+    /// What stands at the key of a token.
+    checks: Shared<String, Claimed>,
     options: TokenOptions,
 }
 
 impl RedisStrategy {
     /// Tokens in `redis` that live as `options` say; a `Duration` is enough.
     pub fn new(redis: &RedisSessions, options: impl Into<TokenOptions>) -> Self {
+        let asked = redis.clone();
+        let checks = Shared::new(move |keys: Vec<String>| {
+            let redis = asked.clone();
+            async move {
+                if let [key] = &*keys {
+                    return Ok(vec![redis.ask(cmd("HMGET").arg(key).arg(&CLAIM_FIELDS)).await?]);
+                }
+                let mut all = pipe();
+                for key in &keys {
+                    all.cmd("HMGET").arg(key).arg(&CLAIM_FIELDS);
+                }
+                redis.ask_all(&all).await
+            }
+        });
         Self {
             redis: redis.clone(),
+            checks,
             options: options.into(),
         }
     }
@@ -137,8 +154,7 @@ impl RedisStrategy {
         let Some(digest) = OpaqueTokens::digest(token, backend) else {
             return Ok(None);
         };
-        let key = self.token_key(&digest);
-        let held: Claimed = self.redis.ask(cmd("HMGET").arg(key).arg(&CLAIM_FIELDS)).await?;
+        let held = self.checks.ask(self.token_key(&digest)).await?;
         Ok(subject(held, digest, backend, now).map(Claim::Subject))
     }
 }

@@ -57,15 +57,7 @@ pub(crate) fn millis(moment: Timestamp) -> String {
 }
 
 pub(crate) fn hex(digest: &TokenDigest) -> String {
-    use std::fmt::Write as _;
-
-    digest
-        .as_bytes()
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    base16ct::lower::encode_string(digest.as_bytes())
 }
 
 /// What a token claims that was presented to `backend`; `None` where it is another's, or over.

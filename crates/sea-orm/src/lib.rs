@@ -12,7 +12,6 @@ mod lookups;
 mod outbox;
 mod personal;
 mod session;
-mod shared;
 mod statements;
 mod store;
 mod tables;

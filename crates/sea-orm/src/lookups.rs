@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum_users_core::{
     Claim, Epoch, IdOf, OpaqueClaim, Session, SessionKind, SignedIn, StoreError, Subject, Timestamp,
-    TokenDigest, User, UserStore,
+    TokenDigest, User, UserStore, shared::Shared,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, ModelTrait, QueryResult,
@@ -13,7 +13,6 @@ use sea_orm::{
 use crate::{
     SeaOrmUsers, UserEntity,
     failure::store_error,
-    shared::Shared,
     statements::{Statements, Widths},
 };
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use axum_users_core::shared::MOST;
 use sea_orm::{
     ColumnTrait, DbBackend, IdenStatic, Iterable, Statement, Value,
     sea_query::{Alias, Expr, Query},
@@ -9,7 +10,6 @@ use sea_orm::{
 
 use crate::{
     UserEntity,
-    shared::MOST,
     tables::{Tables, quote},
 };
 

@@ -1,6 +1,7 @@
 //! Questions that wait at the same time are asked in one statement.
 
 use std::{
+    fmt,
     future::Future,
     mem,
     pin::Pin,
@@ -8,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use axum_users_core::StoreError;
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{runtime::Handle, sync::oneshot, task::yield_now, time::timeout};
+
+use crate::StoreError;
 
 /// How many questions are asked together at most.
-pub(crate) const MOST: usize = 32;
+pub const MOST: usize = 32;
 
 /// How long a question waits for the one before it. A connection that hangs then holds up nobody else.
 const PATIENCE: Duration = Duration::from_millis(4);
@@ -22,9 +24,10 @@ type Ask<Q, A> = dyn Fn(Vec<Q>) -> Asked<A> + Send + Sync;
 
 /// A kind of question.
 ///
-/// The first one is asked at once, by who has it. Those that come before it is answered wait, and are then asked together; no
-/// answer is older than its question. A clone shares the queue.
-pub(crate) struct Shared<Q, A> {
+/// The first one is asked at once, together with those of tasks that are ready to run at the same moment. Those that come before
+/// it is answered wait, and are then asked together; no answer is older than its question. A clone shares the queue.
+#[doc(hidden)]
+pub struct Shared<Q, A> {
     queue: Arc<Mutex<Queue<Q, A>>>,
     ask: Arc<Ask<Q, A>>,
 }
@@ -36,20 +39,35 @@ struct Queue<Q, A> {
     tickets: u64,
 }
 
+impl<Q: Clone, A> Queue<Q, A> {
+    fn push(&mut self, question: &Q) -> (u64, Answer<A>) {
+        let (sender, receiver) = oneshot::channel();
+        self.tickets += 1;
+        self.waiting.push(Waiting {
+            ticket: self.tickets,
+            question: question.clone(),
+            answer: sender,
+        });
+        (self.tickets, receiver)
+    }
+}
+
 struct Waiting<Q, A> {
     ticket: u64,
     question: Q,
     answer: oneshot::Sender<Result<A, StoreError>>,
 }
 
+type Answer<A> = oneshot::Receiver<Result<A, StoreError>>;
+
 enum Place<A> {
     First,
-    Waits(u64, oneshot::Receiver<Result<A, StoreError>>),
+    Waits(u64, Answer<A>),
 }
 
 impl<Q: Clone + Send + 'static, A: Send + 'static> Shared<Q, A> {
     /// Questions that `ask` answers, in their order.
-    pub(crate) fn new<F, R>(ask: F) -> Self
+    pub fn new<F, R>(ask: F) -> Self
     where
         F: Fn(Vec<Q>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
@@ -66,11 +84,23 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Shared<Q, A> {
     }
 
     /// Asks alone, or together with others.
-    pub(crate) async fn ask(&self, question: Q) -> Result<A, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`] of whatever was asked.
+    pub async fn ask(&self, question: Q) -> Result<A, StoreError> {
         let (ticket, mut answer) = match self.line_up(&question) {
             Place::First => {
-                let _turn = Turn(self.clone());
-                return self.ask_one(question).await;
+                let turn = Turn(self.clone());
+                // Whoever is ready to run may ask as well.
+                yield_now().await;
+                match self.join(&question) {
+                    Some(place) => place,
+                    None => {
+                        let answer = self.ask_one(question).await;
+                        drop(turn);
+                        return answer;
+                    }
+                }
             }
             Place::Waits(ticket, answer) => (ticket, answer),
         };
@@ -104,15 +134,14 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Shared<Q, A> {
             queue.asking = 1;
             return Place::First;
         }
-        let (sender, receiver) = oneshot::channel();
-        queue.tickets += 1;
-        let ticket = queue.tickets;
-        queue.waiting.push(Waiting {
-            ticket,
-            question: question.clone(),
-            answer: sender,
-        });
-        Place::Waits(ticket, receiver)
+        let (ticket, answer) = queue.push(question);
+        Place::Waits(ticket, answer)
+    }
+
+    /// Goes with those who have come meanwhile, if there are any.
+    fn join(&self, question: &Q) -> Option<(u64, Answer<A>)> {
+        let mut queue = self.lock();
+        (!queue.waiting.is_empty()).then(|| queue.push(question))
     }
 
     /// Asks what waits although the last question has no answer yet.
@@ -128,26 +157,34 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Shared<Q, A> {
     /// Asks those that wait, in a task of their own: the one who came first may go away.
     fn next(&self) {
         let mut queue = self.lock();
-        let most = queue.waiting.len().min(MOST);
-        let rest = queue.waiting.split_off(most);
-        let together = mem::replace(&mut queue.waiting, rest);
         match Handle::try_current() {
-            Ok(runtime) if !together.is_empty() => {
+            Ok(runtime) if !queue.waiting.is_empty() => {
                 drop(queue);
                 let turn = Turn(self.clone());
-                runtime.spawn(async move { turn.0.ask_together(together).await });
+                runtime.spawn(async move {
+                    yield_now().await;
+                    turn.0.ask_together().await;
+                });
             }
             // Those who wait see that their senders are gone, and ask by themselves.
-            _ => queue.asking -= 1,
+            _ => {
+                queue.waiting.clear();
+                queue.asking -= 1;
+            }
         }
     }
 
-    async fn ask_together(&self, together: Vec<Waiting<Q, A>>) {
-        // Who is gone needs no answer.
-        let together: Vec<_> = together
-            .into_iter()
-            .filter(|waiting| !waiting.answer.is_closed())
-            .collect();
+    /// The longest waiting ones; who is gone needs no answer.
+    fn take(&self) -> Vec<Waiting<Q, A>> {
+        let mut queue = self.lock();
+        queue.waiting.retain(|waiting| !waiting.answer.is_closed());
+        let most = queue.waiting.len().min(MOST);
+        let rest = queue.waiting.split_off(most);
+        mem::replace(&mut queue.waiting, rest)
+    }
+
+    async fn ask_together(&self) {
+        let together = self.take();
         let questions: Vec<Q> = together.iter().map(|waiting| waiting.question.clone()).collect();
         if questions.is_empty() {
             return;
@@ -180,6 +217,12 @@ impl<Q, A> Clone for Shared<Q, A> {
             queue: Arc::clone(&self.queue),
             ask: Arc::clone(&self.ask),
         }
+    }
+}
+
+impl<Q, A> fmt::Debug for Shared<Q, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 
@@ -285,6 +328,31 @@ mod tests {
             database.asked(),
             [vec![1], (2..=33).collect(), (34..=40).collect()]
         );
+    }
+
+    #[tokio::test]
+    async fn questions_of_the_same_moment_are_asked_together() {
+        let (database, shared) = shared(9);
+        let answers = tokio::join!(shared.ask(1), shared.ask(2), shared.ask(3));
+        assert_eq!(
+            (answers.0.unwrap(), answers.1.unwrap(), answers.2.unwrap()),
+            (2, 4, 6)
+        );
+        assert_eq!(database.asked(), [[2, 3, 1]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_away_before_asking_holds_up_nobody() {
+        let (database, shared) = shared(9);
+        let first = tokio::spawn({
+            let shared = shared.clone();
+            async move { shared.ask(1).await }
+        });
+        let second = wait_for(&shared, [2]).await;
+        assert_eq!(database.asked(), [[0; 0]; 0], "the first one lets others come");
+        first.abort();
+        assert_eq!(numbers(second).await, [4]);
+        assert_eq!(database.asked(), [[2]]);
     }
 
     #[tokio::test(start_paused = true)]
