@@ -1,6 +1,6 @@
 //! Serves the example at <http://127.0.0.1:8000>, on a SQLite file beside it.
 
-use std::{env, error::Error};
+use std::{env, error::Error, net::SocketAddr};
 
 use axum_users::{Secret, connect};
 use example_own_columns::{router, users};
@@ -11,6 +11,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let root = Secret::new(env::var("AUTH_SECRET")?);
     let users = users(connect("sqlite:own-columns.db").await?, &root).await?;
     let listener = TcpListener::bind("127.0.0.1:8000").await?;
-    axum::serve(listener, router(&users)?).await?;
+    // Limits for each client address need to know it.
+    let app = router(&users)?.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::env;
+use std::{env, net::SocketAddr};
 
 use axum_users::Secret;
 use tokio::net::TcpListener;
@@ -22,7 +22,8 @@ async fn main() -> Result<(), Failed> {
     let store = SqliteUsers::open("sqlite://own-store.sqlite").await?;
     let Wired { users, personal } = app::users(&store, &Secret::new(root))?;
     users.check().await?;
-    let router = app::router(&users, &personal)?;
     let listener = TcpListener::bind("127.0.0.1:8000").await?;
-    Ok(axum::serve(listener, router).await?)
+    // Limits for each client address need to know it.
+    let app = app::router(&users, &personal)?.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, app).await?)
 }

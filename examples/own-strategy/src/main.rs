@@ -6,7 +6,7 @@ mod strategy;
 mod tests;
 mod transport;
 
-use std::{env, fs};
+use std::{env, fs, net::SocketAddr};
 
 use axum_users::{Secret, connect, migrations::migrate};
 use tokio::net::TcpListener;
@@ -25,5 +25,7 @@ async fn main() -> Result<(), Failed> {
     let users = app::users(db, &Secret::new(root), keys).await?;
     users.check().await?;
     let listener = TcpListener::bind("127.0.0.1:8000").await?;
-    Ok(axum::serve(listener, app::router(&users)?).await?)
+    // Limits for each client address need to know it.
+    let app = app::router(&users)?.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, app).await?)
 }

@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, CookieTransport, CurrentUser, DatabaseStrategy,
     JwtStrategy, SeaOrmUsers, Secret, Secrets, UserApi, UserCreate, UserManager, UserRead, UserUpdate,
-    migrations::{up, user_columns},
+    migrations::{up_with, user_columns},
     sea_orm::{
         self, ConnectionTrait, DatabaseConnection, DeriveIntoActiveModel,
         sea_query::{ColumnDef, Table},
@@ -76,21 +76,26 @@ impl From<entity::Model> for Desk {
 
 /// Staff in a database, under keys of its own.
 pub async fn staff(db: &DatabaseConnection, root: &Secret) -> Result<AxumUsers<Staff>, Box<dyn Error>> {
-    let mut table = Table::create();
-    table.table(entity::Entity).if_not_exists();
-    table.col(
-        ColumnDef::new(entity::Column::Id)
-            .big_integer()
-            .not_null()
-            .auto_increment()
-            .primary_key(),
-    );
-    for mut column in user_columns(db.get_database_backend()) {
-        table.col(&mut column);
-    }
-    table.col(ColumnDef::new(entity::Column::Desk).string_len(80).not_null());
-    db.execute(&table).await?;
-    up::<entity::Entity>(db).await?;
+    up_with::<entity::Entity>(db, |tx| {
+        Box::pin(async move {
+            let mut table = Table::create();
+            table.table(entity::Entity).if_not_exists();
+            table.col(
+                ColumnDef::new(entity::Column::Id)
+                    .big_integer()
+                    .not_null()
+                    .auto_increment()
+                    .primary_key(),
+            );
+            for mut column in user_columns(tx.get_database_backend()) {
+                table.col(&mut column);
+            }
+            table.col(ColumnDef::new(entity::Column::Desk).string_len(80).not_null());
+            tx.execute(&table).await?;
+            Ok(())
+        })
+    })
+    .await?;
 
     let store = SeaOrmUsers::new(db.clone());
     let secrets = Secrets::from_root(root, "staff")?;

@@ -1,7 +1,7 @@
 //! The table of the users, with a user name that is nobody else's.
 
 use axum_users::{
-    migrations::{MigrateError, up, user_columns},
+    migrations::{MigrateError, up_with, user_columns},
     sea_orm::{
         self, DatabaseConnection,
         entity::prelude::*,
@@ -34,23 +34,26 @@ impl ActiveModelBehavior for ActiveModel {}
 
 axum_users::user_entity!(self);
 
-/// Makes the table and those of the library beside it.
+/// Makes the table and those of the library beside it. Several processes may do so at once.
 pub(crate) async fn migrate(db: &DatabaseConnection) -> Result<(), MigrateError> {
-    let mut table = Table::create();
-    table
-        .table(Entity)
-        .if_not_exists()
-        .col(ColumnDef::new(Column::Id).uuid().not_null().primary_key());
-    for column in user_columns(db.get_database_backend()) {
-        table.col(column);
-    }
-    table.col(
-        ColumnDef::new(Column::Username)
-            .string_len(super::username::MOST)
-            .not_null()
-            .unique_key(),
-    );
-    db.execute(&table).await?;
-    up::<Entity>(db).await?;
+    up_with::<Entity>(db, |tx| {
+        Box::pin(async move {
+            let mut table = Table::create();
+            table.table(Entity).if_not_exists();
+            table.col(ColumnDef::new(Column::Id).uuid().not_null().primary_key());
+            for column in user_columns(tx.get_database_backend()) {
+                table.col(column);
+            }
+            table.col(
+                ColumnDef::new(Column::Username)
+                    .string_len(super::username::MOST)
+                    .not_null()
+                    .unique_key(),
+            );
+            tx.execute(&table).await?;
+            Ok(())
+        })
+    })
+    .await?;
     Ok(())
 }

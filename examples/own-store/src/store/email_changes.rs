@@ -6,7 +6,11 @@ use axum_users::{
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{SqliteUsers, failure::store_error, users::Own};
+use super::{
+    SqliteUsers,
+    failure::{store_error, unknown},
+    users::Own,
+};
 use crate::customer::Customer;
 
 impl PendingEmailStore for SqliteUsers {
@@ -19,7 +23,7 @@ impl PendingEmailStore for SqliteUsers {
                 ("SELECT * FROM email_changes WHERE confirm_digest = ?", digest)
             }
             EmailChangeToken::Undo(digest) => ("SELECT * FROM email_changes WHERE undo_digest = ?", digest),
-            _ => return Ok(None),
+            _ => return Err(StoreError::fault("an unknown kind of token")),
         };
         let find = sqlx::query(text).bind(digest.as_bytes().as_slice());
         let row = find.fetch_optional(&self.pool).await.map_err(store_error)?;
@@ -87,7 +91,8 @@ pub(super) async fn settle(
             all.bind(id).execute(tx).await?;
             Ok(true)
         }
-        _ => Ok(true),
+        EmailChange::Keep | EmailChange::Cancel | EmailChange::Ask(_) => Ok(true),
+        _ => Err(unknown("change of address")),
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::{FromRow, Row, SqliteConnection, SqliteExecutor, sqlite::SqliteRow};
 
 use super::{
     SqliteUsers, email_changes,
-    failure::{Refusal, refusal, store_error},
+    failure::{Refusal, refusal, store_error, unknown},
     outbox::keep,
 };
 use crate::customer::{Customer, EPOCH, Profile, columns};
@@ -96,7 +96,7 @@ impl UserStore for SqliteUsers {
             Claim::Subject(subject) => self.subject(subject).await,
             Claim::Digest(opaque) => self.session(opaque, now).await,
             Claim::Personal(opaque) => self.personal_session(opaque, now).await,
-            _ => Ok(None),
+            _ => Err(unknown("claim")),
         };
         resolved.map_err(store_error)
     }
@@ -228,7 +228,8 @@ async fn end_sessions(
     let spared = match which {
         EndSessions::None => return Ok(before),
         EndSessions::AllExcept(digest) => Some(digest.as_bytes().to_vec()),
-        _ => None,
+        EndSessions::All | EndSessions::Everything => None,
+        _ => return Err(unknown("way to end sessions")),
     };
     let raise = sqlx::query_scalar("UPDATE users SET epoch = epoch + 1 WHERE id = ? RETURNING epoch");
     let epoch = raise.bind(id).fetch_one(&mut *tx).await?;
