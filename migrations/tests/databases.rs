@@ -13,9 +13,9 @@ use std::{
 };
 
 use axum_users_core::{
-    Accepts, Applied, Change, Claim, Denied, EmailAddress, EndSessions, Epoch, Inserted, LimitPolicy,
-    ListUsers, Message, MessageKind, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox,
-    OwnConflict, OwnRule, PasswordHash, PersonalTokenStore, Purged, Removed, Session, SessionStore,
+    Accepts, Applied, Change, Claim, Denied, EmailAddress, EndSessions, Epoch, Expected, Inserted,
+    LimitPolicy, ListUsers, Message, MessageKind, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim,
+    Outbox, OwnConflict, OwnRule, PasswordHash, PersonalTokenStore, Purged, Removed, Session, SessionStore,
     SetupError, Subject, Timestamp, TokenDigest, TokenLimit, TokenStored, TokenUse, User, UserQuery,
     UserStore, normalize_email,
 };
@@ -365,8 +365,14 @@ where
     let signed_in = users.resolve(&backup, at(2)).await.unwrap().unwrap();
     assert!(signed_in.user.id() == id && signed_in.session.epoch == Epoch(1));
 
-    assert_eq!(users.delete(&id).await.unwrap(), Removed::Removed);
-    assert_eq!(users.delete(&id).await.unwrap(), Removed::Missing);
+    assert_eq!(
+        users.delete(&id, Expected::new()).await.unwrap(),
+        Removed::Removed
+    );
+    assert_eq!(
+        users.delete(&id, Expected::new()).await.unwrap(),
+        Removed::Missing
+    );
     assert!(users.resolve(&backup, at(2)).await.unwrap().is_none());
     assert!(users.find(&id).await.unwrap().is_none());
     assert!(matches!(
@@ -590,7 +596,7 @@ async fn a_user_to_whom_rows_of_the_application_refer_is_in_use() {
                 .await
                 .unwrap();
             assert_eq!(
-                users.delete(&id).await.unwrap(),
+                users.delete(&id, Expected::new()).await.unwrap(),
                 Removed::InUse,
                 "{backend:?} {rule}"
             );
@@ -601,7 +607,10 @@ async fn a_user_to_whom_rows_of_the_application_refer_is_in_use() {
             );
             db.execute_unprepared("DROP TABLE invoice").await.unwrap();
         }
-        assert_eq!(users.delete(&id).await.unwrap(), Removed::Removed);
+        assert_eq!(
+            users.delete(&id, Expected::new()).await.unwrap(),
+            Removed::Removed
+        );
     })
     .await;
 }
@@ -731,7 +740,7 @@ async fn first_ends_of_sessions_of_many_users_do_not_block_each_other() {
                 let mut end = change(3000);
                 end.end_sessions = EndSessions::All;
                 users.update(&id, end).await.unwrap();
-                users.delete(&id).await.unwrap()
+                users.delete(&id, Expected::new()).await.unwrap()
             })
         });
         assert!(
@@ -789,7 +798,7 @@ async fn claims_hold_while_their_session_lives() {
         assert!(!users.end_token(&digest("kept"), "other").await.unwrap());
         assert!(users.end_token(&digest("kept"), "db").await.unwrap());
         assert!(!users.end_token(&digest("kept"), "db").await.unwrap());
-        users.delete(&id).await.unwrap();
+        users.delete(&id, Expected::new()).await.unwrap();
         assert!(holds(Claim::Subject(after), 2000).await.is_none());
     })
     .await;

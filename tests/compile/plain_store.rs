@@ -31,8 +31,8 @@ impl UserStore for PlainStore {
         self.0.update(id, change).await
     }
 
-    async fn delete(&self, id: &IdOf<Self>) -> Result<axum_users::Removed, StoreError> {
-        self.0.delete(id).await
+    async fn delete(&self, id: &IdOf<Self>, expect: axum_users::Expected) -> Result<axum_users::Removed, StoreError> {
+        self.0.delete(id, expect).await
     }
 
     async fn resolve(&self, claim: &Claim<IdOf<Self>>, now: Timestamp) -> Result<Option<SignedIn<User>>, StoreError> {

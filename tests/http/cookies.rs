@@ -125,3 +125,35 @@ async fn each_setting_shows_in_the_cookie_of_login_and_logout() {
         assert_eq!(logout, (name.to_owned(), gone.join("; ")), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_login_takes_the_place_of_the_session_in_the_same_browser_and_of_no_other() {
+    let app = app().await;
+    app.register(EMAIL).await;
+    app.register("kay@camelot.bt").await;
+    for backend in ["cookie", "cookie-jwt"] {
+        let before = app.login(backend, EMAIL).await;
+        let elsewhere = app.login(backend, EMAIL).await;
+        let kays = app.login(backend, "kay@camelot.bt").await;
+        app.tokens.take();
+        let now = app.try_login(backend, EMAIL, PASSWORD).by(&before).await.token();
+        assert!(
+            app.tokens
+                .take()
+                .contains(&format!("revoked one {backend}: replaced"))
+        );
+        assert_eq!(app.me(&before).await, 401, "{backend}");
+        assert_eq!(app.me(&now).await, 200, "{backend}");
+        assert_eq!(app.me(&elsewhere).await, 200, "{backend}");
+        // A cookie of somebody else is left alone, and one that is dead spoils nothing.
+        app.try_login(backend, EMAIL, PASSWORD).by(&kays).await.is(204);
+        assert_eq!(app.me(&kays).await, 200, "{backend}");
+        app.try_login(backend, EMAIL, PASSWORD).by(&before).await.is(204);
+        // A wrong password ends nothing.
+        app.try_login(backend, EMAIL, "not excalibur")
+            .by(&now)
+            .await
+            .is(400);
+        assert_eq!(app.me(&now).await, 200, "{backend}");
+    }
+}

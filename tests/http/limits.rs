@@ -903,3 +903,26 @@ async fn each_limited_route_is_documented_as_such() {
     let found = limited_operations(&app);
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
+
+#[tokio::test]
+async fn who_knows_the_password_does_not_bury_a_mailbox_in_notices() {
+    let app = app().await;
+    app.register(EMAIL).await;
+    let (limited, hasher) = limited(&app, RateLimits::new());
+    let session = app.login("token", EMAIL).await;
+    let mut passwords = [PASSWORD, OTHER_PASSWORD];
+    let mut statuses = Vec::new();
+    for _ in 0..7 {
+        let body = json!({"current_password": passwords[0], "password": passwords[1]});
+        let before = hasher.counts().argon2;
+        let answer = limited.patch("/users/me").by(&session).json(body).await;
+        statuses.push(answer.status);
+        if answer.status == 200 {
+            passwords.swap(0, 1);
+        } else {
+            answer.refused(429, "TOO_MANY_REQUESTS");
+            assert_eq!(hasher.counts().argon2, before, "it costs no hash");
+        }
+    }
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429, 429]);
+}

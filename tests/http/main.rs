@@ -16,6 +16,7 @@ mod errors;
 mod forgotten_columns;
 mod guards;
 mod harness;
+mod held_back;
 mod integer_keys;
 mod limits;
 mod login;

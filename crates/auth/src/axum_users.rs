@@ -10,8 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_users_core::{
-    Authentication, Claim, Context, Epoch, Failure, IdFor, LoginError, Password, SecurityEvent, SetupError,
-    SignedIn, Timestamp, TokenEvent, User, UserApi, UserManager, UserOf, UserStore,
+    Authentication, Claim, Context, Epoch, Failure, IdFor, LoginError, Password, RevocationReason, Revoked,
+    SecurityEvent, SetupError, SignedIn, Timestamp, TokenEvent, User, UserApi, UserManager, UserOf,
+    UserStore,
 };
 use utoipa::{
     ToSchema,
@@ -449,6 +450,67 @@ impl<A: UserApi> AxumUsers<A> {
             .signed_in(&stored, &token.session, token.ended, context)
             .await;
         Ok(token)
+    }
+
+    /// Signs a user in as [`login`](Self::login) does, for a request with these headers: the session whose cookie a browser
+    /// sends with it has its place taken, and ends (ASVS 5.0, 7.2.4).
+    ///
+    /// # Errors
+    /// [`LoginError`]. Where the session before cannot be ended, it ends by its own time, and the log says so.
+    pub async fn login_from(
+        &self,
+        headers: &HeaderMap,
+        backend: &Backend<A>,
+        login: &str,
+        password: Password,
+        context: &Context,
+    ) -> Result<IssuedToken, LoginError> {
+        let token = self.login(backend, login, password, context).await?;
+        if backend.transport().is_ambient()
+            && let Some(before) = backend.transport().read(headers)
+            && let Err(failure) = self.replace(backend, &before, token.expose(), context).await
+        {
+            tracing::warn!(target: "axum_users", %failure, "a session whose place was taken could not be ended");
+        }
+        Ok(token)
+    }
+
+    /// Ends the session of `before` where its user is that of `now`.
+    async fn replace(
+        &self,
+        backend: &Backend<A>,
+        before: &str,
+        now: &str,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let Some(old) = self.holder(backend, before, context.now).await? else {
+            return Ok(());
+        };
+        let new = self.holder(backend, now, context.now).await?;
+        let id = old.user.id();
+        if new.is_none_or(|new| new.user.id() != id) {
+            return Ok(());
+        }
+        backend.strategy().end(before, &old.session).await?;
+        let which = Revoked::Session {
+            backend: backend.name(),
+            token_id: &old.session.token_id,
+        };
+        let reason = RevocationReason::Replaced;
+        self.manager.session_ended(&id, which, reason, context).await;
+        Ok(())
+    }
+
+    async fn holder(
+        &self,
+        backend: &Backend<A>,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Option<SignedIn<UserOf<A>>>, Failure> {
+        match backend.strategy().read(token, backend.name(), now).await? {
+            Some(claim) => self.resolve(&claim, now).await,
+            None => Ok(None),
+        }
     }
 
     /// Ends the session of whoever asks, for the logout of `backend`.

@@ -1,12 +1,14 @@
 //! Reading a request body under its limit.
 
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{
         DefaultBodyLimit, FromRequest, Request,
         rejection::{BytesRejection, FailedToBufferBody},
     },
     http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 
 use crate::refusal::Refusal;
@@ -61,6 +63,33 @@ pub(crate) async fn read(mut request: Request) -> Result<Bytes, Refusal> {
             }
             _ => Refusal::plain(StatusCode::BAD_REQUEST),
         })
+}
+
+/// Reads the body of a request that may change something before anything is decided about it.
+///
+/// Who may ask is found out when a handler is called, which is before its body has come: a client that holds its body back is
+/// let in as who it was then, however long ago. This is for the routes of this library, which have it, and for routes of your own
+/// that take a `CurrentUser` and a body: `.layer(axum::middleware::from_fn(axum_users::json::whole_body))`. Bodies are read up to
+/// their [`BodyLimit`].
+///
+/// ```
+/// use axum::{Router, middleware::from_fn, routing::post};
+/// use axum_users_auth::json::{JsonObject, whole_body};
+///
+/// let app: Router = Router::new()
+///     .route("/orders", post(async |order: JsonObject| drop(order)))
+///     .layer(from_fn(whole_body));
+/// # let _ = app;
+/// ```
+pub async fn whole_body(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match read(Request::from_parts(parts.clone(), body)).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
 /// The media type of a body, lower-case and without parameters; `None` if there is none or more than one.

@@ -9,6 +9,7 @@ use axum_users_core::RequestBody;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use crate::body::whole_body;
 use crate::{
     body,
     refusal::{FieldError, Refusal, Segment, Source, harden, not_an_object},

@@ -28,12 +28,14 @@ impl TrustedOrigins {
 
     /// Whether a request may act by a token that the browser sent by itself.
     ///
-    /// Safe methods pass, and so do clients that are no browsers: those send neither header. A browser says by
+    /// Safe methods pass, but for those that open a WebSocket, and so do clients that are no browsers: those send neither header. A browser says by
     /// `Sec-Fetch-Site`, and an older one by `Origin`, which site caused the request (OWASP, Cross-Site Request Forgery
     /// Prevention, "Fetch Metadata headers").
     pub(crate) fn allow(&self, parts: &Parts) -> bool {
         let headers = &parts.headers;
-        if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        // A socket that a page opens by a GET speaks for the user from then on, and no CORS stands before it.
+        let opens_socket = headers.contains_key(header::UPGRADE);
+        if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) && !opens_socket {
             return true;
         }
         let origin = headers
@@ -178,5 +180,25 @@ mod tests {
         ] {
             assert!(TrustedOrigins::default().add(origin).is_err(), "{origin}");
         }
+    }
+
+    #[test]
+    fn a_get_that_opens_a_socket_is_looked_at() {
+        let origins = TrustedOrigins::default();
+        let from = |origin: &'static str| {
+            let headers = [
+                ("host", "shop.example.com"),
+                ("upgrade", "websocket"),
+                ("origin", origin),
+            ];
+            origins.allow(&parts(Method::GET, "/ws", &headers))
+        };
+        assert!(from("https://shop.example.com"));
+        assert!(!from("https://evil.example.com"));
+        assert!(origins.allow(&parts(
+            Method::GET,
+            "/ws",
+            &[("host", "a"), ("upgrade", "websocket")]
+        )));
     }
 }

@@ -45,11 +45,10 @@ impl TrustedProxies {
         }
         let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
         for line in lines.into_iter().rev() {
-            let Ok(line) = line.to_str() else {
-                return client;
-            };
-            for heard in line.rsplit(',') {
-                let Some(heard) = address(heard.trim()) else {
+            // Each part by itself: what a client claims at the left spoils nothing that a proxy has written.
+            for heard in line.as_bytes().rsplit(|byte| *byte == b',') {
+                let heard = std::str::from_utf8(heard).ok();
+                let Some(heard) = heard.and_then(|heard| address(heard.trim())) else {
                     return client;
                 };
                 client = heard;
@@ -90,6 +89,17 @@ mod tests {
             headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
         }
         proxies.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn what_a_client_claims_spoils_nothing_that_a_proxy_has_written() {
+        let mut proxies = TrustedProxies::default();
+        proxies.add("10.0.0.0/8").unwrap();
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_bytes(b"\xff, 203.0.113.9").unwrap();
+        headers.append(FORWARDED_FOR, line);
+        let client = proxies.client("10.0.0.1".parse().unwrap(), &headers);
+        assert_eq!(client.to_string(), "203.0.113.9");
     }
 
     #[test]

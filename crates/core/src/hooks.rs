@@ -325,6 +325,8 @@ pub enum RevocationReason {
     ByAdmin,
     /// There were as many as may be, and a later one took the place.
     Limit,
+    /// A login in the same browser took the place.
+    Replaced,
     /// The password was changed.
     PasswordChanged,
     /// The password was set by a mailed token.
@@ -345,6 +347,7 @@ impl RevocationReason {
             Self::ByOwner => "by_owner",
             Self::ByAdmin => "by_admin",
             Self::Limit => "limit",
+            Self::Replaced => "replaced",
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
             Self::EmailChanged => "email_changed",

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use crate::{
     Accepts, Applied, Change, Claim, Compose, EmailChange, EmailChangeRecord, EmailChangeToken, EmailKey,
-    EndSessions, Epoch, Inserted, Leased, LimitPolicy, ListUsers, Message, NewEmailChange, NewPersonalToken,
-    NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, PendingEmailStore, PersonalTokenRecord,
-    PersonalTokenStore, Purged, Removed, Session, SessionKind, SessionStore, SignedIn, StoreError, Stored,
-    Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery, UserStore, normalize_email,
+    EndSessions, Epoch, Expected, Inserted, Leased, LimitPolicy, ListUsers, Message, NewEmailChange,
+    NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, PendingEmailStore,
+    PersonalTokenRecord, PersonalTokenStore, Purged, Removed, Session, SessionKind, SessionStore, SignedIn,
+    StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery,
+    UserStore, normalize_email,
 };
 
 /// A user of [`InMemoryUsers`].
@@ -405,8 +406,13 @@ impl UserStore for InMemoryUsers {
         Ok(Applied::Applied(tables.stored(&user)))
     }
 
-    async fn delete(&self, id: &Uuid) -> Result<Removed, StoreError> {
+    async fn delete(&self, id: &Uuid, expect: Expected) -> Result<Removed, StoreError> {
         let mut tables = self.tables();
+        if let Some(user) = tables.user(id)
+            && !expect.holds_for(&tables.stored(user))
+        {
+            return Ok(Removed::Stale);
+        }
         let before = tables.users.len();
         tables.users.retain(|_, user| user.id != *id);
         tables.tokens.retain(|_, token| token.new.user_id != *id);

@@ -156,22 +156,31 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Shared<Q, A> {
 
     /// Asks those that wait, in a task of their own: the one who came first may go away.
     fn next(&self) {
-        let mut queue = self.lock();
+        let queue = self.lock();
         match Handle::try_current() {
             Ok(runtime) if !queue.waiting.is_empty() => {
                 drop(queue);
-                let turn = Turn(self.clone());
+                let mut begun = Begun(Some(self.clone()));
                 runtime.spawn(async move {
+                    let Some(turn) = begun.turn() else { return };
                     yield_now().await;
                     turn.0.ask_together().await;
                 });
             }
-            // Those who wait see that their senders are gone, and ask by themselves.
             _ => {
-                queue.waiting.clear();
-                queue.asking -= 1;
+                drop(queue);
+                self.give_up();
             }
         }
+    }
+
+    /// Nobody asks any more: those who wait see that their senders are gone, and ask by themselves.
+    fn give_up(&self) {
+        let mut queue = self.lock();
+        queue.asking -= 1;
+        let gone = mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(gone);
     }
 
     /// The longest waiting ones; who is gone needs no answer.
@@ -232,6 +241,23 @@ struct Turn<Q: Clone + Send + 'static, A: Send + 'static>(Shared<Q, A>);
 impl<Q: Clone + Send + 'static, A: Send + 'static> Drop for Turn<Q, A> {
     fn drop(&mut self) {
         self.0.next();
+    }
+}
+
+/// A turn whose task has yet to run. A runtime that ends drops it at once, and would drop whatever it begins next as well.
+struct Begun<Q: Clone + Send + 'static, A: Send + 'static>(Option<Shared<Q, A>>);
+
+impl<Q: Clone + Send + 'static, A: Send + 'static> Begun<Q, A> {
+    fn turn(&mut self) -> Option<Turn<Q, A>> {
+        self.0.take().map(Turn)
+    }
+}
+
+impl<Q: Clone + Send + 'static, A: Send + 'static> Drop for Begun<Q, A> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            shared.give_up();
+        }
     }
 }
 
@@ -353,6 +379,21 @@ mod tests {
         first.abort();
         assert_eq!(numbers(second).await, [4]);
         assert_eq!(database.asked(), [[2]]);
+    }
+
+    #[test]
+    fn a_runtime_ends_while_questions_wait() {
+        let (_, shared) = shared(0);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let _waiting = wait_for(&shared, 1..=3).await;
+        });
+        drop(runtime);
+        let queue = shared.lock();
+        assert_eq!((queue.asking, queue.waiting.len()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -380,10 +380,10 @@ pub enum Applied<U> {
 /// How a removal ended.
 ///
 /// ```
-/// use axum_users_core::{IdOf, Removed, StoreError, UserStore};
+/// use axum_users_core::{Expected, IdOf, Removed, StoreError, UserStore};
 ///
 /// async fn remove<S: UserStore>(store: &S, id: &IdOf<S>) -> Result<&'static str, StoreError> {
-///     Ok(match store.delete(id).await? {
+///     Ok(match store.delete(id, Expected::new()).await? {
 ///         Removed::Removed => "gone",
 ///         Removed::InUse => "rows of the application refer to the user",
 ///         _ => "nobody there",
@@ -397,6 +397,8 @@ pub enum Removed {
     Removed,
     /// Rows of the application refer to the user and hold on to them; nothing was removed.
     InUse,
+    /// Something that was expected no longer holds; nothing was removed.
+    Stale,
     /// There is no such user.
     Missing,
 }
@@ -464,6 +466,11 @@ pub trait UserStore: Clone + Send + Sync + 'static {
         }
     }
 
+    /// The names under which logins of `user` are counted: one for each way to log in. By default the one of the address.
+    fn login_names(&self, user: &Self::User) -> Vec<String> {
+        vec![self.login_name(user.email())]
+    }
+
     /// Stores a new user, together with the mails that `compose` writes for it.
     fn insert(
         &self,
@@ -496,8 +503,12 @@ pub trait UserStore: Clone + Send + Sync + 'static {
         change: Change<Self::Columns>,
     ) -> impl Future<Output = Result<Applied<Self::User>, StoreError>> + Send;
 
-    /// Removes a user with all sessions.
-    fn delete(&self, id: &IdOf<Self>) -> impl Future<Output = Result<Removed, StoreError>> + Send;
+    /// Removes a user with all sessions if all that is expected still holds.
+    fn delete(
+        &self,
+        id: &IdOf<Self>,
+        expect: Expected,
+    ) -> impl Future<Output = Result<Removed, StoreError>> + Send;
 
     /// Turns what a token claims into the user it belongs to, if all it claims still holds at `now`.
     ///

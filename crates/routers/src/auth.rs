@@ -19,7 +19,7 @@ use utoipa::openapi::{ObjectBuilder, Type};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{cross_origin, guarded_route, invalid_query, limited, ready, route, unsafe_route},
+    mount::{cross_origin, guarded_route, invalid_query, limited, ready, route, to_the_end, unsafe_route},
     refused::{NOT_VERIFIED, Refused, TOO_MANY_SESSIONS},
 };
 
@@ -47,14 +47,13 @@ fn routes<A: UserApi, G: Guard<UserOf<A>>>(
     users: &AxumUsers<A>,
     backend: &Backend<A>,
 ) -> OpenApiRouter<AxumUsers<A>> {
-    let router = OpenApiRouter::default()
-        .routes(login_route(users, backend).into())
-        .routes(logout_route::<A, G>(users, backend).into());
-    if backend.strategy().is_stateless() {
-        router
-    } else {
-        router.routes(logout_all_route::<A, G>(users, backend).into())
+    let mut logouts = OpenApiRouter::default().routes(logout_route::<A, G>(users, backend).into());
+    if !backend.strategy().is_stateless() {
+        logouts = logouts.routes(logout_all_route::<A, G>(users, backend).into());
     }
+    OpenApiRouter::default()
+        .routes(login_route(users, backend).into())
+        .merge(to_the_end(logouts))
 }
 
 fn login_route<A: UserApi>(users: &AxumUsers<A>, backend: &Backend<A>) -> Route<AxumUsers<A>> {
@@ -136,6 +135,7 @@ async fn login<A: UserApi>(
     let (mut parts, body) = request.into_parts();
     let Ok(RequestContext(context)) = RequestContext::from_request_parts(&mut parts, &users).await;
     users.check_origin(&backend, &parts, &context)?;
+    let headers = parts.headers.clone();
     let form =
         LoginForm::from_request_with(Request::from_parts(parts, body), users.takes_json_login()).await?;
     let password = Password::parse(&form.password).map_err(|_| {
@@ -146,9 +146,8 @@ async fn login<A: UserApi>(
         )])
     })?;
     let token = users
-        .login(&backend, &form.username, password, &context)
-        .await
-        .map_err(Refused::refusal)?;
+        .login_from(&headers, &backend, &form.username, password, &context)
+        .await?;
     Ok(backend.transport().sign_in(&token).into_response())
 }
 

@@ -10,7 +10,7 @@ use axum_users_core::{ChangeEmailError, PendingEmailStore, TokenRequest, UserApi
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{limited, read, ready, route},
+    mount::{limited, ready, route, to_the_end},
     refused::{Refused, UNDO_EMAIL_CHANGE},
 };
 
@@ -53,9 +53,11 @@ where
     .returns_null(StatusCode::OK, "The address is the old one.");
     ready(
         users,
-        OpenApiRouter::default()
-            .routes(limited(users, confirm).into())
-            .routes(limited(users, undo).into()),
+        to_the_end(
+            OpenApiRouter::default()
+                .routes(limited(users, confirm).into())
+                .routes(limited(users, undo).into()),
+        ),
     )
 }
 
@@ -65,12 +67,11 @@ async fn confirm<A: UserApi<Store: PendingEmailStore>>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<Json<A::Read>, Refusal> {
-    let TokenRequest { token, .. } = read(body)?;
+    let TokenRequest { token, .. } = body.read()?;
     let user = users
         .manager()
         .confirm_email_change(token.as_str(), &context)
-        .await
-        .map_err(Refused::refusal)?;
+        .await?;
     Ok(Json(user.into()))
 }
 
@@ -80,11 +81,10 @@ async fn undo<A: UserApi<Store: PendingEmailStore>>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<Json<()>, Refusal> {
-    let TokenRequest { token, .. } = read(body)?;
+    let TokenRequest { token, .. } = body.read()?;
     users
         .manager()
         .undo_email_change(token.as_str(), &context)
-        .await
-        .map_err(Refused::refusal)?;
+        .await?;
     Ok(Json(()))
 }

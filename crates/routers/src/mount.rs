@@ -1,14 +1,23 @@
 //! What all routers share: how a body is read, and how a router is made ready to be mounted.
 
-use axum::{Extension, http::StatusCode, middleware::map_response};
+use std::{panic::resume_unwind, time::Duration};
+
+use axum::{
+    Extension,
+    extract::Request,
+    http::StatusCode,
+    middleware::{Next, from_fn, map_response},
+    response::{IntoResponse, Response},
+};
 use axum_users_auth::{
     AxumUsers, CROSS_ORIGIN_REQUEST, Refusal,
     guard::Guard,
-    json::{JsonObject, no_store},
+    json::{no_store, whole_body},
     openapi::{ErrorDoc, Route},
     refusal::{FieldError, Source, restyle},
 };
-use axum_users_core::{RequestBody, UserApi, UserOf};
+use axum_users_core::{UserApi, UserOf};
+use tracing::{Instrument, instrument::WithSubscriber};
 use utoipa_axum::router::OpenApiRouter;
 
 const CROSS_ORIGIN: ErrorDoc = ErrorDoc::coded(
@@ -29,11 +38,6 @@ pub(crate) fn limited<A: UserApi>(users: &AxumUsers<A>, route: Route<AxumUsers<A
     } else {
         route
     }
-}
-
-/// Reads a body, or refuses it with an error for each field.
-pub(crate) fn read<T: RequestBody>(body: JsonObject) -> Result<T, Refusal> {
-    body.read()
 }
 
 /// Refuses a parameter of the query that cannot be read.
@@ -89,6 +93,30 @@ pub(crate) fn cross_origin<S: Clone + Send + Sync + 'static>(route: Route<S>) ->
     route.fails_with(&[CROSS_ORIGIN])
 }
 
+/// Lets the handlers of a router run to their end although their clients go away: what was changed is then told, mailed and
+/// counted as well. Not for logins, which hash for whoever asks.
+pub(crate) fn to_the_end<S>(router: OpenApiRouter<S>) -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router.layer(from_fn(run_to_the_end))
+}
+
+async fn run_to_the_end(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let run = next.run(request).in_current_span().with_current_subscriber();
+    match tokio::spawn(run).await {
+        Ok(response) => response,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime ends.
+            Err(_) => Refusal::unavailable(Duration::from_secs(1)).into_response(),
+        },
+    }
+}
+
 /// Gives a router its state, its limits and its way to refuse.
 pub(crate) fn ready<A: UserApi, S>(
     users: &AxumUsers<A>,
@@ -98,6 +126,7 @@ where
     S: Clone + Send + Sync + 'static,
 {
     router
+        .layer(from_fn(whole_body))
         .layer(map_response(restyle(users.style())))
         .layer(map_response(async |response| no_store(response)))
         .layer(Extension(users.limit()))

@@ -23,7 +23,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{guarded_route, limited, read, ready, unsafe_route},
+    mount::{guarded_route, limited, ready, to_the_end, unsafe_route},
     refused::{Refused, TOKEN_BY_PASSWORD},
     time::rfc3339,
     users::Id,
@@ -47,7 +47,7 @@ where
     } else {
         routes::<A, Active>(users, tokens)
     };
-    ready(users, router.layer(Extension(tokens.clone())))
+    ready(users, to_the_end(router).layer(Extension(tokens.clone())))
 }
 
 /// Who manages personal access tokens.
@@ -223,7 +223,7 @@ where
     A: UserApi<Store: PersonalTokenStore>,
     G: Guard<UserOf<A>>,
 {
-    let request: PersonalTokenRequest = read(body)?;
+    let request: PersonalTokenRequest = body.read()?;
     let context = context.with_actor(&user.id());
     let token = tokens
         .generate()

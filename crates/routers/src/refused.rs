@@ -11,11 +11,6 @@ use axum_users_core::{
 pub(crate) trait Refused: Into<Refusal> {
     /// The answers.
     const DOCS: &'static [ErrorDoc];
-
-    /// The answer to this one.
-    fn refusal(self) -> Refusal {
-        self.into()
-    }
 }
 
 const BAD: StatusCode = StatusCode::BAD_REQUEST;

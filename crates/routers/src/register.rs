@@ -10,7 +10,7 @@ use axum_users_core::{RegisterError, UserApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{limited, read, ready, route},
+    mount::{limited, ready, route},
     refused::{Refused, SILENT_REGISTRATION, unchecked},
 };
 
@@ -58,11 +58,7 @@ async fn register<A: UserApi>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<(StatusCode, Json<A::Read>), Refusal> {
-    let user = users
-        .manager()
-        .register(read(body)?, &context)
-        .await
-        .map_err(Refused::refusal)?;
+    let user = users.manager().register(body.read()?, &context).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
@@ -72,10 +68,6 @@ async fn register_silently<A: UserApi>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<(StatusCode, Json<()>), Refusal> {
-    users
-        .manager()
-        .register_silently(read(body)?, &context)
-        .await
-        .map_err(Refused::refusal)?;
+    users.manager().register_silently(body.read()?, &context).await?;
     Ok((StatusCode::ACCEPTED, Json(())))
 }

@@ -10,7 +10,7 @@ use axum_users_core::{EmailRequest, ResetPasswordError, ResetPasswordRequest, Us
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{limited, read, ready, route},
+    mount::{limited, ready, route, to_the_end},
     refused::{Refused, unchecked},
 };
 
@@ -50,9 +50,11 @@ where
     .returns_null(StatusCode::OK, "The new password is set.");
     ready(
         users,
-        OpenApiRouter::default()
-            .routes(limited(users, forgot).into())
-            .routes(limited(users, reset).into()),
+        to_the_end(
+            OpenApiRouter::default()
+                .routes(limited(users, forgot).into())
+                .routes(limited(users, reset).into()),
+        ),
     )
 }
 
@@ -62,12 +64,8 @@ async fn forgot_password<A: UserApi>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<(StatusCode, Json<()>), Refusal> {
-    let EmailRequest { email, .. } = read(body)?;
-    users
-        .manager()
-        .forgot_password(&email, &context)
-        .await
-        .map_err(Refused::refusal)?;
+    let EmailRequest { email, .. } = body.read()?;
+    users.manager().forgot_password(&email, &context).await?;
     Ok((StatusCode::ACCEPTED, Json(())))
 }
 
@@ -77,11 +75,10 @@ async fn reset_password<A: UserApi>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<Json<()>, Refusal> {
-    let ResetPasswordRequest { token, password, .. } = read(body)?;
+    let ResetPasswordRequest { token, password, .. } = body.read()?;
     users
         .manager()
         .reset_password(token.as_str(), password, &context)
-        .await
-        .map_err(Refused::refusal)?;
+        .await?;
     Ok(Json(()))
 }

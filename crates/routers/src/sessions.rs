@@ -23,7 +23,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{guarded_route, read, ready, unsafe_route},
+    mount::{guarded_route, ready, to_the_end, unsafe_route},
     time::rfc3339,
 };
 
@@ -41,7 +41,7 @@ where
     } else {
         routes::<A, Active>(users)
     };
-    ready(users, router)
+    ready(users, to_the_end(router))
 }
 
 fn routes<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> OpenApiRouter<AxumUsers<A>> {
@@ -276,7 +276,7 @@ async fn rename<A: UserApi, G: Guard<UserOf<A>>>(
     id: Id,
     body: JsonObject,
 ) -> Result<StatusCode, Refusal> {
-    let SessionNameRequest { name, .. } = read(body)?;
+    let SessionNameRequest { name, .. } = body.read()?;
     let (id, epoch) = (text(id)?, user.session().epoch);
     let named = users
         .rename_session(&user.id(), epoch, &id, name.as_deref(), &context)
@@ -306,11 +306,11 @@ async fn end_others<A: UserApi, G: Guard<UserOf<A>>>(
     RequestContext(context): RequestContext,
 ) -> Result<(StatusCode, HeaderMap), Refusal> {
     let context = context.with_actor(&user.id());
-    let which = user
-        .session()
-        .digest
-        .map_or(EndSessions::All, EndSessions::AllExcept);
-    let headers = match end_many(&users, &user.id(), which, RevocationReason::ByOwner, &context).await? {
+    let headers = match users
+        .manager()
+        .end_other_sessions(user.signed_in(), &context)
+        .await?
+    {
         Some(stored) => users.keep_session(&user, stored.epoch, &context).await,
         None => HeaderMap::new(),
     };

@@ -16,7 +16,7 @@ use axum_users_core::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{guarded_route, limited, read, ready, unsafe_route},
+    mount::{guarded_route, limited, ready, to_the_end, unsafe_route},
     refused::{DELETE_USER, Refused, UpdateRules, unchecked},
 };
 
@@ -44,7 +44,7 @@ where
     } else {
         routes::<A, Active>(users)
     };
-    ready(users, router)
+    ready(users, to_the_end(router))
 }
 
 fn routes<A: UserApi, G: Guard<UserOf<A>>>(users: &AxumUsers<A>) -> OpenApiRouter<AxumUsers<A>> {
@@ -221,9 +221,8 @@ async fn update_me<A: UserApi, G: Guard<UserOf<A>>>(
     let context = context.with_actor(&user.id());
     let updated = users
         .manager()
-        .update_self(user.signed_in(), read(body)?, &context)
-        .await
-        .map_err(Refused::refusal)?;
+        .update_self(user.signed_in(), body.read()?, &context)
+        .await?;
     let headers = users.keep_session(&user, updated.epoch, &context).await;
     Ok((headers, Json(updated.user.into())))
 }
@@ -235,13 +234,13 @@ async fn delete_me<A: UserApi, G: Guard<UserOf<A>>>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<StatusCode, Refusal> {
-    let CurrentPasswordRequest { current_password, .. } = read(body)?;
+    let CurrentPasswordRequest { current_password, .. } = body.read()?;
     let context = context.with_actor(&user.id());
     let deleted = users
         .manager()
         .delete_self(user.signed_in(), current_password, &context)
         .await;
-    deleted.map_err(Refused::refusal)?;
+    deleted?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -256,7 +255,7 @@ async fn delete_me_unasked<A: UserApi, G: Guard<UserOf<A>>>(
         .manager()
         .delete_self(user.signed_in(), None, &context)
         .await;
-    deleted.map_err(Refused::refusal)?;
+    deleted?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -279,11 +278,7 @@ async fn update_user<A: UserApi, G: Guard<UserOf<A>>>(
 ) -> Result<Json<A::AdminRead>, Refusal> {
     let user = find(&users, id).await?;
     let context = context.with_actor(&actor.id());
-    let updated = users
-        .manager()
-        .update(&user, read(body)?, &context)
-        .await
-        .map_err(Refused::refusal)?;
+    let updated = users.manager().update(&user, body.read()?, &context).await?;
     Ok(Json(updated.into()))
 }
 
@@ -298,7 +293,6 @@ async fn delete_user<A: UserApi, G: Guard<UserOf<A>>>(
     users
         .manager()
         .delete(&user, &context.with_actor(&actor.id()))
-        .await
-        .map_err(Refused::refusal)?;
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

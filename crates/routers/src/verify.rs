@@ -10,7 +10,7 @@ use axum_users_core::{EmailRequest, TokenRequest, UserApi, VerifyError};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    mount::{limited, read, ready, route},
+    mount::{limited, ready, route, to_the_end},
     refused::Refused,
 };
 
@@ -38,9 +38,11 @@ where
         .returns::<A::Read>(StatusCode::OK, "The user, whose address is confirmed now.");
     ready(
         users,
-        OpenApiRouter::default()
-            .routes(limited(users, request).into())
-            .routes(limited(users, verify).into()),
+        to_the_end(
+            OpenApiRouter::default()
+                .routes(limited(users, request).into())
+                .routes(limited(users, verify).into()),
+        ),
     )
 }
 
@@ -50,12 +52,8 @@ async fn request_token<A: UserApi>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<(StatusCode, Json<()>), Refusal> {
-    let EmailRequest { email, .. } = read(body)?;
-    users
-        .manager()
-        .request_verify(&email, &context)
-        .await
-        .map_err(Refused::refusal)?;
+    let EmailRequest { email, .. } = body.read()?;
+    users.manager().request_verify(&email, &context).await?;
     Ok((StatusCode::ACCEPTED, Json(())))
 }
 
@@ -65,11 +63,7 @@ async fn verify<A: UserApi>(
     RequestContext(context): RequestContext,
     body: JsonObject,
 ) -> Result<Json<A::Read>, Refusal> {
-    let TokenRequest { token, .. } = read(body)?;
-    let user = users
-        .manager()
-        .verify(token.as_str(), &context)
-        .await
-        .map_err(Refused::refusal)?;
+    let TokenRequest { token, .. } = body.read()?;
+    let user = users.manager().verify(token.as_str(), &context).await?;
     Ok(Json(user.into()))
 }

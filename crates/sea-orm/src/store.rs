@@ -4,14 +4,14 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, Denied, EmailAddress, EmailChange, EmailKey, EndSessions,
-    Epoch, IdOf, Inserted, Message, NewUser, OwnConflict, OwnRule, Random as _, Rehearsed, Removed,
+    Epoch, Expected, IdOf, Inserted, Message, NewUser, OwnConflict, OwnRule, Random as _, Rehearsed, Removed,
     SetupError, SignedIn, StoreError, Stored, SystemRandom, Timestamp, User as _, UserChanges, UserStore,
     normalize_email,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
     DatabaseTransaction, DbBackend, DbErr, FromQueryResult, IdenStatic, IntoActiveModel, IsolationLevel,
-    Iterable, QueryResult, SqliteTransactionMode, TransactionOptions, TransactionTrait, Value,
+    Iterable, ModelTrait, QueryResult, SqliteTransactionMode, TransactionOptions, TransactionTrait, Value,
     sea_query::ColumnType,
 };
 
@@ -511,12 +511,16 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         Ok(Epoch(next))
     }
 
-    async fn try_delete(&self, id: &IdOf<Self>) -> Result<Removed, DbErr> {
+    async fn try_delete(&self, id: &IdOf<Self>, expect: &Expected) -> Result<Removed, DbErr> {
         let key: Value = id.clone().into();
         let tx = self.begin().await?;
         let work = async {
             if !self.lock(&tx, &key).await? {
-                return Ok(false);
+                return Ok(Removed::Missing);
+            }
+            let before = self.read(&tx, &self.sql.find, key.clone()).await?;
+            if before.is_some_and(|before| !expect.holds_for(&before)) {
+                return Ok(Removed::Stale);
             }
             let texts = [
                 &self.sql.delete_tokens,
@@ -530,21 +534,22 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             let gone = tx
                 .execute_raw(self.sql.with(&self.sql.delete_user, [key.clone()]))
                 .await?;
-            Ok(gone.rows_affected() > 0)
+            Ok(match gone.rows_affected() {
+                0 => Removed::Missing,
+                _ => Removed::Removed,
+            })
         };
         // A foreign key may be looked at no earlier than at the end of the transaction.
         let ended = match work.await {
-            Ok(gone) => tx.commit().await.map(|()| gone),
-            Err(err) => {
+            Ok(Removed::Removed) => tx.commit().await.map(|()| Removed::Removed),
+            nothing => {
                 tx.rollback().await?;
-                Err(err)
+                nothing
             }
         };
         match ended {
-            Ok(true) => Ok(Removed::Removed),
-            Ok(false) => Ok(Removed::Missing),
             Err(err) if matches!(cause(&err), Cause::ForeignKey(_)) => Ok(Removed::InUse),
-            Err(err) => Err(err),
+            ended => ended,
         }
     }
 
@@ -732,6 +737,16 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         by.and_then(|by| (by.value)(login)).unwrap_or_default()
     }
 
+    fn login_names(&self, user: &E::Model) -> Vec<String> {
+        let mut names = vec![self.login_name(user.email())];
+        if let Some(by) = &self.login_by
+            && let Value::String(Some(login)) = user.get(by.column)
+        {
+            names.push(login);
+        }
+        names
+    }
+
     async fn insert(
         &self,
         new: NewUser<E::ActiveModel>,
@@ -763,8 +778,8 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         repeated(|| self.try_update(id, &change)).await
     }
 
-    async fn delete(&self, id: &IdOf<Self>) -> Result<Removed, StoreError> {
-        repeated(|| self.try_delete(id)).await
+    async fn delete(&self, id: &IdOf<Self>, expect: Expected) -> Result<Removed, StoreError> {
+        repeated(|| self.try_delete(id, &expect)).await
     }
 
     async fn resolve(

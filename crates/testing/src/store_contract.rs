@@ -137,6 +137,7 @@ macro_rules! store_contract {
             rehearsals_keep_their_mails_and_store_nobody
             deleted_users_are_gone_with_their_sessions
             deleting_a_user_leaves_the_others
+            users_are_deleted_only_as_they_are_expected
             keys_of_deleted_users_are_not_given_out_again
             racing_deletions_delete_once
 

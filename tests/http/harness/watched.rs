@@ -10,8 +10,8 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, Applied, Change, Claim, Compose, EmailChangeRecord, EmailChangeToken, EmailKey, IdOf, Inserted,
-    Leased, ListUsers, Message, NewPersonalToken, NewToken, NewUser, Outbox, PendingEmailStore,
+    Accepts, Applied, Change, Claim, Compose, EmailChangeRecord, EmailChangeToken, EmailKey, Expected, IdOf,
+    Inserted, Leased, ListUsers, Message, NewPersonalToken, NewToken, NewUser, Outbox, PendingEmailStore,
     PersonalTokenRecord, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore, SetupError, SignedIn,
     StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, UserQuery, UserStore,
 };
@@ -95,11 +95,11 @@ impl<S: UserStore> UserStore for Watched<S> {
         self.ask()?.update(id, change).await
     }
 
-    async fn delete(&self, id: &IdOf<S>) -> Result<Removed, StoreError> {
+    async fn delete(&self, id: &IdOf<S>, expect: Expected) -> Result<Removed, StoreError> {
         if self.watch.in_use.load(Ordering::SeqCst) {
             return Ok(Removed::InUse);
         }
-        self.ask()?.delete(id).await
+        self.ask()?.delete(id, expect).await
     }
 
     async fn resolve(

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Context, EmailKey, Failure, MessageKind, Secret, SecurityEvent, StoreError, Timestamp, keys::keyed_hash,
-    secrets::len,
+    normalize_email, secrets::len,
 };
 
 /// How long a store that failed is left alone, so that not every login waits for it.
@@ -70,9 +70,9 @@ impl Rule {
     }
 }
 
-/// Attemptes at the password of one account, by the login that was typed.
+/// Attempts at the password of one account, by the login that was typed.
 const ACCOUNT: [Rule; 2] = [Rule::Account, Rule::AccountLong];
-/// Attemptes of who has a session of the account.
+/// Attempts of who has a session of the account.
 const SIGNED_IN: [Rule; 2] = [Rule::SignedIn, Rule::SignedInLong];
 
 /// Counts what is tried.
@@ -225,6 +225,24 @@ impl Limiter {
                 let of = self.charge(Rule::MailsOf, &[&client])?;
                 attempt.charges.push((Rule::MailsOf, of));
             }
+        }
+        self.begin(attempt, context).await
+    }
+
+    /// A notice, if any, is to go to the mailbox of a user, as their address is stored.
+    pub(crate) async fn notice(
+        &self,
+        kind: Option<MessageKind>,
+        email: &str,
+        context: &Context,
+    ) -> Result<Attempt, Failure> {
+        let mut attempt = Attempt::new();
+        if self.limits.on
+            && let Some(kind) = kind
+            && let Ok(target) = normalize_email(email)
+        {
+            let to = self.charge(Rule::MailsTo, &[kind.as_str(), target.as_str()])?;
+            attempt.charges.push((Rule::MailsTo, to));
         }
         self.begin(attempt, context).await
     }

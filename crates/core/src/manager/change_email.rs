@@ -74,10 +74,20 @@ impl<A: UserApi> UserManager<A> {
         // What waits mails to an address of the caller's choice.
         let kind = MessageKind::ConfirmEmailChange;
         let attempt = self.limiter.mail(kind, email.key(), context).await?;
+        // And the owner is told, whom a thief is not to bury in mails.
+        let kind = Some(MessageKind::UndoEmailChange);
+        let notice = match self.limiter.notice(kind, user.email(), context).await {
+            Ok(notice) => notice,
+            Err(refused) => {
+                self.limiter.undecided(attempt, context).await;
+                return Err(refused.into());
+            }
+        };
         let owner = match self.store.find_by_email(email.key()).await {
             Ok(owner) => owner,
             Err(error) => {
                 self.limiter.undecided(attempt, context).await;
+                self.limiter.undecided(notice, context).await;
                 return Err(error.into());
             }
         };

@@ -1,8 +1,9 @@
 //! Removing users.
 
 use crate::{
-    Context, DeleteError, EndSessions, Password, Removed, RevocationReason, Revoked, SecurityEvent, SignedIn,
-    User, UserApi, UserHooks, UserManager, UserOf, UserStore, manager::update::CurrentPasswordError,
+    Context, DeleteError, EndSessions, Expected, Password, Removed, RevocationReason, Revoked, SecurityEvent,
+    SignedIn, User, UserApi, UserHooks, UserManager, UserOf, UserStore,
+    manager::update::CurrentPasswordError,
 };
 
 impl<A: UserApi> UserManager<A> {
@@ -16,11 +17,14 @@ impl<A: UserApi> UserManager<A> {
         current_password: Option<Password>,
         context: &Context,
     ) -> Result<(), DeleteError> {
+        let mut expect = Expected::new();
+        // Session and password may have been ended and changed since they were looked at.
+        expect.epoch = Some(current.session.epoch);
         if self.require_current_password {
-            self.check_current_password(&current.user, current_password, context)
-                .await?;
+            let checked = self.check_current_password(&current.user, current_password, context);
+            expect.hashed_password = Some(checked.await?);
         }
-        self.delete(&current.user, context).await
+        self.remove(&current.user, expect, context).await
     }
 
     /// Removes a user with all sessions.
@@ -28,13 +32,19 @@ impl<A: UserApi> UserManager<A> {
     /// # Errors
     /// [`DeleteError`].
     pub async fn delete(&self, user: &UserOf<A>, context: &Context) -> Result<(), DeleteError> {
+        self.remove(user, Expected::new(), context).await
+    }
+
+    async fn remove(&self, user: &UserOf<A>, expect: Expected, context: &Context) -> Result<(), DeleteError> {
+        let checked = expect.hashed_password.clone();
         self.hooks
             .on_before_delete(user, context)
             .await
             .map_err(DeleteError::Denied)?;
-        match self.store.delete(&user.id()).await? {
+        match self.store.delete(&user.id(), expect).await? {
             Removed::Removed => {}
             Removed::InUse => return Err(DeleteError::InUse),
+            Removed::Stale => return Err(self.overtaken(user, checked).await?),
             Removed::Missing => return Err(DeleteError::Missing),
         }
         Self::emit(SecurityEvent::Deleted, user, context);

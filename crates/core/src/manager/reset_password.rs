@@ -117,10 +117,11 @@ impl<A: UserApi> UserManager<A> {
     /// Forgets the wrong guesses for a user whose password is another one now; a client that the context knows has shown that
     /// the account is theirs.
     pub(super) async fn forgive(&self, user: &UserOf<A>, context: &Context) {
-        let login = self.store.login_name(user.email());
-        self.limiter
-            .recovered(&login, &user.id().to_string(), context)
-            .await;
+        for login in self.store.login_names(user) {
+            self.limiter
+                .recovered(&login, &user.id().to_string(), context)
+                .await;
+        }
     }
 
     /// What tells the owner of a changed password.

@@ -1,10 +1,13 @@
 //! Ending sessions.
 
 use crate::{
-    Applied, Change, Context, EndSessions, Failure, IdFor, LoginError, Purged, RevocationReason, Revoked,
-    SecurityEvent, SessionStore, StoreError, Stored, TokenEvent, UserApi, UserHooks, UserManager, UserOf,
-    UserStore,
+    Applied, Change, Context, EndSessions, Epoch, Failure, IdFor, LoginError, Purged, RevocationReason,
+    Revoked, SecurityEvent, SessionStore, SignedIn, StoreError, Stored, Timestamp, TokenEvent, User, UserApi,
+    UserHooks, UserManager, UserOf, UserStore,
 };
+
+/// By how many milliseconds the clocks of machines may differ.
+const CLOCKS_DIFFER: i64 = 60_000;
 
 impl<A: UserApi> UserManager<A> {
     /// Ends sessions of a user, of every strategy: the epoch is raised, and rows are removed with it.
@@ -20,8 +23,37 @@ impl<A: UserApi> UserManager<A> {
         reason: RevocationReason,
         context: &Context,
     ) -> Result<Option<Stored<UserOf<A>>>, Failure> {
+        self.end_if(id, which, None, reason, context).await
+    }
+
+    /// Ends all sessions of a user but the one that asks, as [`end_sessions`](Self::end_sessions) does: the row of an opaque
+    /// token moves on to the new epoch, and what is kept elsewhere is for the caller to move.
+    ///
+    /// # Errors
+    /// [`Failure`] where the store fails, or the session that asks was ended meanwhile: who asks again is refused by then.
+    pub async fn end_other_sessions(
+        &self,
+        current: &SignedIn<UserOf<A>>,
+        context: &Context,
+    ) -> Result<Option<Stored<UserOf<A>>>, Failure> {
+        let session = &current.session;
+        let which = session.digest.map_or(EndSessions::All, EndSessions::AllExcept);
+        let (id, at) = (current.user.id(), Some(session.epoch));
+        self.end_if(&id, which, at, RevocationReason::ByOwner, context)
+            .await
+    }
+
+    async fn end_if(
+        &self,
+        id: &IdFor<A>,
+        which: EndSessions,
+        at: Option<Epoch>,
+        reason: RevocationReason,
+        context: &Context,
+    ) -> Result<Option<Stored<UserOf<A>>>, Failure> {
         let mut change = Change::new(context.now);
         change.end_sessions = which;
+        change.expect.epoch = at;
         match self.store().update(id, change).await? {
             Applied::Applied(stored) => {
                 Self::emit(SecurityEvent::SessionsEnded, &stored, context);
@@ -29,9 +61,10 @@ impl<A: UserApi> UserManager<A> {
                 Ok(Some(stored))
             }
             Applied::Missing => Ok(None),
-            Applied::Stale | Applied::EmailTaken | Applied::OwnConflict(_) => Err(Failure::internal(
-                "the end of sessions expects nothing and changes no column",
-            )),
+            Applied::Stale => Err(StoreError::unavailable("the session has ended meanwhile").into()),
+            Applied::EmailTaken | Applied::OwnConflict(_) => {
+                Err(Failure::internal("the end of sessions changes no column"))
+            }
         }
     }
 
@@ -83,8 +116,10 @@ impl<A: UserApi<Store: SessionStore>> UserManager<A> {
     /// [`StoreError`] where the store fails; what was removed before stays removed.
     pub async fn purge(&self, batch: u32, context: &Context) -> Result<Purged, StoreError> {
         let mut all = Purged::default();
+        // Another machine, whose clock is behind, may still take a token that is logged out by a mark.
+        let until = Timestamp::from_millis(context.now.as_millis().saturating_sub(CLOCKS_DIFFER));
         loop {
-            let some = self.store().purge(context.now, batch).await?;
+            let some = self.store().purge(until, batch).await?;
             all.tokens += some.tokens;
             all.others += some.others;
             if some.total() < u64::from(batch.max(1)) {

@@ -1,10 +1,10 @@
 //! Changing users.
 
 use crate::{
-    Applied, Change, Context, EmailAddress, EmailChange, EndSessions, Failure, IdFor, Notice, Password,
-    PasswordHash, PasswordOwner, RevocationReason, Revoked, SecurityEvent, SignedIn, StoreError, Stored,
-    TokenDigest, UpdateError, UpdateUser, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserPatch,
-    UserStore, Verdict, manager::change_email::Asked,
+    Applied, Change, Context, EmailAddress, EmailChange, EndSessions, Epoch, Failure, IdFor, MessageKind,
+    Notice, Password, PasswordHash, PasswordOwner, RevocationReason, Revoked, SecurityEvent, SignedIn,
+    StoreError, Stored, TokenDigest, UpdateError, UpdateUser, Updated, User, UserApi, UserHooks, UserManager,
+    UserOf, UserPatch, UserStore, Verdict, manager::change_email::Asked,
 };
 
 type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
@@ -12,8 +12,8 @@ type ColumnsOf<A> = <<A as UserApi>::Store as UserStore>::Columns;
 /// Who asks for a change.
 #[derive(Clone, Copy)]
 enum By {
-    /// The user; the session that asked stays alive where it can.
-    Owner(Option<TokenDigest>),
+    /// The user, by a session of this epoch; it stays alive where it can.
+    Owner(Option<TokenDigest>, Epoch),
     /// A superuser, or a job.
     Admin,
 }
@@ -38,17 +38,27 @@ impl<A: UserApi> UserManager<A> {
         patch.is_active = None;
         patch.is_verified = None;
         patch.is_superuser = None;
+        let kind = patch.password.is_some().then_some(MessageKind::PasswordChanged);
+        // Each new password mails a notice and costs a hash, also where the present one is known.
+        let notice = self.limiter.notice(kind, current.user.email(), context).await?;
+        let updated = self.update_owner(current, patch, own, context).await;
+        if updated.is_err() {
+            self.limiter.undecided(notice, context).await;
+        }
+        updated
+    }
+
+    async fn update_owner(
+        &self,
+        current: &SignedIn<UserOf<A>>,
+        mut patch: UserPatch,
+        own: ColumnsOf<A>,
+        context: &Context,
+    ) -> Result<Stored<UserOf<A>>, UpdateError> {
         let user = &current.user;
         let checked = self.check_sensitive(user, &mut patch, context).await?;
-        self.apply(
-            user,
-            patch,
-            own,
-            checked,
-            By::Owner(current.session.digest),
-            context,
-        )
-        .await
+        let by = By::Owner(current.session.digest, current.session.epoch);
+        self.apply(user, patch, own, checked, by, context).await
     }
 
     /// Changes a user as a superuser asks, or a job. Deactivation and a new password end all sessions of the user.
@@ -132,6 +142,10 @@ impl<A: UserApi> UserManager<A> {
         context: &Context,
     ) -> Result<Stored<UserOf<A>>, UpdateError> {
         let mut change = Change::new(context.now);
+        if let By::Owner(_, epoch) = by {
+            // The session that asks may have been ended since it was looked at.
+            change.expect.epoch = Some(epoch);
+        }
         let mut updated = Updated {
             password: patch.password.is_some(),
             ..Updated::default()
@@ -142,7 +156,7 @@ impl<A: UserApi> UserManager<A> {
         {
             change.expect.email_of(user);
             updated.email = moves_mail(&email, user);
-            if updated.email && matches!(by, By::Owner(_)) {
+            if updated.email && matches!(by, By::Owner(..)) {
                 asked = self.ask_for_change(&email, user, context).await?;
             }
             if asked.is_none() {
@@ -254,16 +268,19 @@ impl<A: UserApi> UserManager<A> {
 
     /// Why a change came too late: the password that was checked is no longer the present one, or something else of the user
     /// was changed at the same time, and the request may be repeated.
-    async fn overtaken(
+    pub(super) async fn overtaken<E>(
         &self,
         user: &UserOf<A>,
         checked: Option<PasswordHash>,
-    ) -> Result<UpdateError, StoreError> {
-        let Some(now) = self.store.find(&user.id()).await? else {
-            return Ok(UpdateError::Missing);
-        };
-        Ok(match checked {
-            Some(hash) if now.hashed_password() != Some(hash.as_str()) => UpdateError::InvalidCurrentPassword,
+    ) -> Result<E, StoreError>
+    where
+        E: From<CurrentPasswordError> + From<StoreError>,
+    {
+        let now = self.store.find(&user.id()).await?;
+        Ok(match (checked, now) {
+            (Some(hash), Some(now)) if now.hashed_password() != Some(hash.as_str()) => {
+                CurrentPasswordError::Refused.into()
+            }
             _ => StoreError::unavailable("the user was changed at the same time").into(),
         })
     }
@@ -273,7 +290,7 @@ impl<A: UserApi> UserManager<A> {
             return EndSessions::Everything;
         }
         match by {
-            By::Owner(Some(digest)) if updated.password && self.end_sessions => {
+            By::Owner(Some(digest), _) if updated.password && self.end_sessions => {
                 EndSessions::AllExcept(digest)
             }
             _ if updated.password && self.end_sessions => EndSessions::All,

@@ -10,8 +10,8 @@ use std::{
 };
 
 use axum_users_core::{
-    Applied, Change, Compose, EmailKey, Inserted, Leased, Message, NewUser, Outbox, Removed, StoreError,
-    Stored, Timestamp, UserStore,
+    Applied, Change, Compose, EmailKey, Expected, Inserted, Leased, Message, NewUser, Outbox, Removed,
+    StoreError, Stored, Timestamp, UserStore,
 };
 
 use crate::kit::Ada;
@@ -81,7 +81,7 @@ impl UserStore for Store {
     async fn update(&self, _: &i64, _: Change<()>) -> Result<Applied<Ada>, StoreError> {
         Ok(Applied::Missing)
     }
-    async fn delete(&self, _: &i64) -> Result<Removed, StoreError> {
+    async fn delete(&self, _: &i64, _: Expected) -> Result<Removed, StoreError> {
         Ok(Removed::Missing)
     }
 }

@@ -154,7 +154,7 @@ async fn a_deleted_user_is_not_signed_in() {
         .users
         .manager()
         .store()
-        .delete(&ada)
+        .delete(&ada, axum_users_core::Expected::new())
         .await
         .expect("the store answers");
     assert!(!stage.is_good(&token).await);

@@ -1,7 +1,7 @@
 //! Personal access tokens.
 
 use axum_users_core::{
-    Change, Claim, EndSessions, Epoch, NewPersonalToken, OpaqueClaim, PersonalTokenRecord,
+    Change, Claim, EndSessions, Epoch, Expected, NewPersonalToken, OpaqueClaim, PersonalTokenRecord,
     PersonalTokenStore, Session, SessionKind, TokenDigest, TokenStored, TokenUse, User, UserStore,
 };
 
@@ -305,7 +305,7 @@ pub async fn personal_tokens_stored_while_their_user_ends_are_dead<F: StoreFixtu
             async move {
                 match n {
                     0 => assert_eq!(
-                        store.delete(&id).await.expect("delete"),
+                        store.delete(&id, Expected::new()).await.expect("delete"),
                         axum_users_core::Removed::Removed
                     ),
                     1 => {

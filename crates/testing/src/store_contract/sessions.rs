@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use axum_users_core::{
-    Change, Claim, EndSessions, Epoch, NewPersonalToken, NewToken, OpaqueClaim, PersonalTokenStore, Purged,
-    Removed, SessionKind, SessionStore, TokenDigest, TokenStored, TokenUse, User, UserStore,
+    Change, Claim, EndSessions, Epoch, Expected, NewPersonalToken, NewToken, OpaqueClaim, PersonalTokenStore,
+    Purged, Removed, SessionKind, SessionStore, TokenDigest, TokenStored, TokenUse, User, UserStore,
 };
 
 use super::{
@@ -557,7 +557,7 @@ pub async fn tokens_stored_while_their_user_is_deleted_are_dead<F: StoreFixture>
             let digest = TokenDigest::of(&format!("{round} {n}"));
             async move {
                 if n == 0 {
-                    let gone = store.delete(&id).await.expect("delete");
+                    let gone = store.delete(&id, Expected::new()).await.expect("delete");
                     assert_eq!(gone, Removed::Removed);
                 } else {
                     let token = NewToken::new(id, BACKEND, digest, Epoch(0), NOW);

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use axum_users_core::{
-    Applied, Change, Claim, EmailAddress, EmailKey, EndSessions, Epoch, IdOf, Inserted, Message, MessageKind,
-    NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, Purged, Removed, Session, SessionStore, Stored,
-    Subject, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserStore, normalize_email,
+    Applied, Change, Claim, EmailAddress, EmailKey, EndSessions, Epoch, Expected, IdOf, Inserted, Message,
+    MessageKind, NewToken, NewUser, OpaqueClaim, Outbox, PasswordHash, Purged, Removed, Session,
+    SessionStore, Stored, Subject, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User,
+    UserStore, normalize_email,
 };
 
 use super::StoreFixture;
@@ -98,7 +99,7 @@ impl<'a, F: StoreFixture> Stage<'a, F> {
     }
 
     pub(super) async fn delete(&self, id: &KeyOf<F>) -> bool {
-        self.store.delete(id).await.expect("delete") == Removed::Removed
+        self.store.delete(id, Expected::new()).await.expect("delete") == Removed::Removed
     }
 
     /// Stores a token at an epoch, without expiry.

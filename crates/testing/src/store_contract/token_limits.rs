@@ -1,8 +1,8 @@
 //! How many tokens of one backend a user may have.
 
 use axum_users_core::{
-    Change, EndSessions, Epoch, LimitPolicy, NewToken, SessionStore, TokenDigest, TokenLimit, TokenStored,
-    User, UserStore,
+    Change, EndSessions, Epoch, Expected, LimitPolicy, NewToken, SessionStore, TokenDigest, TokenLimit,
+    TokenStored, User, UserStore,
 };
 
 use super::{
@@ -241,7 +241,7 @@ pub async fn limited_tokens_stored_while_their_user_ends_are_dead<F: StoreFixtur
             async move {
                 match n {
                     0 => assert_eq!(
-                        store.delete(&id).await.expect("delete"),
+                        store.delete(&id, Expected::new()).await.expect("delete"),
                         axum_users_core::Removed::Removed
                     ),
                     1 | 2 => {

@@ -1,7 +1,8 @@
 //! Users are stored, found and removed.
 
 use axum_users_core::{
-    EndSessions, Epoch, Inserted, ListUsers, NewUser, Rehearsed, Removed, User, UserQuery, UserStore,
+    EndSessions, Epoch, Expected, Inserted, ListUsers, NewUser, Rehearsed, Removed, User, UserQuery,
+    UserStore,
 };
 
 use super::{
@@ -359,6 +360,31 @@ pub async fn deleted_users_are_gone_with_their_sessions<F: StoreFixture>(fixture
     stage.clear().await;
 }
 
+/// A user whose sessions were ended, or whose password was changed, is not deleted by who knew them before.
+pub async fn users_are_deleted_only_as_they_are_expected<F: StoreFixture>(fixture: &F) {
+    let Some(stage) = Stage::set(fixture).await else {
+        return;
+    };
+    let ada = stage.user("ada@example.com").await;
+    let mut expect = Expected::new();
+    expect.password_of(&ada);
+    expect.epoch = Some(Epoch(0));
+    let ada = ada.id();
+    let epoch = stage.end_sessions(&ada, EndSessions::All).await;
+    let digest = stage.token(&ada, "token", epoch).await;
+    let before = stage.facts(&ada).await;
+    let removed = stage.store.delete(&ada, expect.clone()).await;
+    assert_eq!(removed.expect("delete"), Removed::Stale);
+    assert_eq!(stage.facts(&ada).await, before);
+    assert!(stage.is_alive(digest).await);
+    expect.epoch = Some(epoch);
+    let removed = stage.store.delete(&ada, expect.clone()).await;
+    assert_eq!(removed.expect("delete"), Removed::Removed);
+    let again = stage.store.delete(&ada, expect).await;
+    assert_eq!(again.expect("delete"), Removed::Missing);
+    stage.clear().await;
+}
+
 /// Deleting a user touches nobody else.
 pub async fn deleting_a_user_leaves_the_others<F: StoreFixture>(fixture: &F) {
     let Some(stage) = Stage::set(fixture).await else {
@@ -404,7 +430,7 @@ pub async fn racing_deletions_delete_once<F: StoreFixture>(fixture: &F) {
         stage.token(&ada, "token", Epoch(0)).await;
         let racers = (0..RACERS).map(|_| {
             let (store, id) = (stage.store.clone(), ada.clone());
-            async move { store.delete(&id).await.expect("delete") == Removed::Removed }
+            async move { store.delete(&id, Expected::new()).await.expect("delete") == Removed::Removed }
         });
         let found = race(racers).await.into_iter().filter(|found| *found).count();
         assert_eq!(found, 1);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum_users_auth::strategy::{Grant, Issue, Strategy, TokenOptions};
-use axum_users_core::{Context, EndSessions, Epoch, Removed, SessionKind, User, UserStore};
+use axum_users_core::{Context, EndSessions, Epoch, Expected, Removed, SessionKind, User, UserStore};
 
 use super::{
     StrategyFixture,
@@ -227,7 +227,10 @@ pub async fn issued_tokens_of_deleted_users_are_dead<F: StrategyFixture>(fixture
     };
     let ada = stage.user("ada").await;
     let token = stage.login(&ada).await;
-    assert_eq!(stage.users.delete(&ada).await.expect("delete"), Removed::Removed);
+    assert_eq!(
+        stage.users.delete(&ada, Expected::new()).await.expect("delete"),
+        Removed::Removed
+    );
     assert!(!stage.is_good(&token).await);
     stage.clear().await;
 }

@@ -73,14 +73,8 @@ impl UserStore for SqliteUsers {
         self.try_update(*id, change).await.map_err(store_error)
     }
 
-    async fn delete(&self, id: &i64) -> Result<Removed, StoreError> {
-        // Tokens and changes of address go with their user: `ON DELETE CASCADE`.
-        let delete = sqlx::query("DELETE FROM users WHERE id = ?").bind(id);
-        let done = delete.execute(&self.pool).await.map_err(store_error)?;
-        Ok(match done.rows_affected() {
-            0 => Removed::Missing,
-            _ => Removed::Removed,
-        })
+    async fn delete(&self, id: &i64, expect: Expected) -> Result<Removed, StoreError> {
+        self.try_delete(*id, expect).await.map_err(store_error)
     }
 
     async fn resolve(
@@ -155,6 +149,21 @@ impl SqliteUsers {
         keep(&mut tx, &compose(&user), new.at).await?;
         tx.commit().await?;
         Ok(Inserted::Created(user))
+    }
+
+    /// Tokens and changes of address go with their user: `ON DELETE CASCADE`.
+    async fn try_delete(&self, id: i64, expect: Expected) -> Result<Removed, sqlx::Error> {
+        let mut tx = self.begin().await?;
+        let Some(before) = find(&mut *tx, id).await? else {
+            return Ok(Removed::Missing);
+        };
+        if !expect.holds_for(&before) {
+            return Ok(Removed::Stale);
+        }
+        let delete = sqlx::query("DELETE FROM users WHERE id = ?").bind(id);
+        delete.execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(Removed::Removed)
     }
 
     /// Reads, compares and writes in one transaction. Where it is left early, nothing was written.
