@@ -3,7 +3,7 @@
 use crate::{
     Applied, Change, Context, EndSessions, Failure, IdFor, LoginError, Purged, RevocationReason, Revoked,
     SecurityEvent, SessionStore, StoreError, Stored, TokenEvent, UserApi, UserHooks, UserManager, UserOf,
-    UserStore,
+    UserStore, crash_point,
 };
 
 impl<A: UserApi> UserManager<A> {
@@ -90,6 +90,7 @@ impl<A: UserApi<Store: SessionStore>> UserManager<A> {
             if some.total() < u64::from(batch.max(1)) {
                 break;
             }
+            crash_point("purge-between-batches").await;
         }
         if all.tokens > 0 {
             let count = all.tokens;
