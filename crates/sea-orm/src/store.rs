@@ -1,6 +1,6 @@
 //! The store.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, Denied, EmailAddress, EmailChange, EmailKey, EndSessions,
@@ -17,6 +17,7 @@ use sea_orm::{
 
 use crate::{
     CompanionError, CompanionFuture, UserEntity,
+    connect::no_answer,
     failure::{Cause, Place, cause, store_error},
     lookups::Lookups,
     statements::Statements,
@@ -670,10 +671,13 @@ pub(crate) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(done) => done.map_err(store_error),
-        Err(_) => Err(StoreError::unavailable("the database gave no answer in time")),
+    let mut work = pin!(work);
+    // The connection goes back when `work` is dropped, and must be suspected by then.
+    if let Ok(done) = tokio::time::timeout(limit, &mut work).await {
+        return done.map_err(store_error);
     }
+    no_answer();
+    Err(StoreError::unavailable("the database gave no answer in time"))
 }
 
 fn owns<E: UserEntity>(column: E::Column) -> bool {

@@ -1,11 +1,12 @@
 //! A database that is out of reach, or cut off in the middle of what it is asked or says.
 
+use axum_users::sea_orm::TransactionTrait;
 use axum_users_faults::{At, Fault};
 use serde_json::json;
 
 use super::{EMAIL, at_once, change_password, is_put_off, register};
 use crate::harness::{
-    Answer, App, Call, Facts, OTHER_PASSWORD, PASSWORD, Server, Shaky, Token, on_every_database,
+    Answer, App, CONNECTIONS, Call, Facts, OTHER_PASSWORD, PASSWORD, Server, Shaky, Token, on_every_database,
 };
 
 on_every_database!(@on postgres ShakyPostgres:
@@ -15,6 +16,7 @@ on_every_database!(@on postgres ShakyPostgres:
     a_reset_broken_anywhere_is_done_or_not_and_may_be_tried_again
     a_login_or_logout_broken_anywhere_may_be_tried_again
     a_commit_whose_answer_is_cut_off_is_done_and_one_that_is_lost_is_not
+    connections_that_fell_silent_are_replaced
 );
 on_every_database!(@on mariadb ShakyMariaDb:
     a_database_out_of_reach_puts_everybody_off_and_the_same_tokens_are_good_afterwards
@@ -23,6 +25,7 @@ on_every_database!(@on mariadb ShakyMariaDb:
     a_reset_broken_anywhere_is_done_or_not_and_may_be_tried_again
     a_login_or_logout_broken_anywhere_may_be_tried_again
     a_commit_whose_answer_is_cut_off_is_done_and_one_that_is_lost_is_not
+    connections_that_fell_silent_are_replaced
 );
 
 async fn a_database_out_of_reach_puts_everybody_off_and_the_same_tokens_are_good_afterwards<S: Server>(
@@ -291,5 +294,29 @@ async fn a_commit_whose_answer_is_cut_off_is_done_and_one_that_is_lost_is_not<S:
         let after = app.db.facts(email).await;
         assert_eq!(changed(&before, &after, 1), done);
         assert_eq!(app.me(&session).await, 200);
+    }
+}
+
+async fn connections_that_fell_silent_are_replaced<S: Server>(app: &App<Shaky<S>>) {
+    app.register(EMAIL).await;
+    let session = app.login("token", EMAIL).await;
+    app.get("/users/me").by(&session).await.is(200);
+    app.users.settle().await;
+    let (first, second) = (
+        app.db.pool.begin().await.unwrap(),
+        app.db.pool.begin().await.unwrap(),
+    );
+    first.rollback().await.unwrap();
+    second.rollback().await.unwrap();
+    app.db.is_idle().await;
+    for _ in 0..CONNECTIONS {
+        app.db.proxy.plan(Fault::Silence, At::Request(0));
+        is_put_off(&app.get("/users/me").by(&session).await);
+        assert_ne!(app.db.proxy.struck(), 0);
+    }
+    // Nothing has been restored: those connections stay silent for ever.
+    app.db.is_idle().await;
+    for _ in 0..CONNECTIONS {
+        app.get("/users/me").by(&session).await.is(200);
     }
 }

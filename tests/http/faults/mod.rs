@@ -2,6 +2,7 @@
 
 mod databases;
 mod pool;
+mod read_only;
 mod redis;
 mod smtp;
 mod sqlite;
@@ -43,4 +44,32 @@ fn change_password<D: Database>(app: &App<D>, by: &Token) -> Call {
 fn register<D: Database>(app: &App<D>, email: &str) -> Call {
     let body = json!({"email": email, "password": PASSWORD});
     app.post("/auth/register").json(body)
+}
+
+/// What writes nothing, and what it answers.
+fn reads<D: Database>(app: &App<D>, [jwt, opaque]: &[Token; 2]) -> [Call; 7] {
+    [
+        app.get("/users/me").by(jwt),
+        app.get("/users/me").by(opaque),
+        app.get("/users").by(jwt),
+        app.get("/auth/sessions").by(opaque),
+        app.try_login("jwt", EMAIL, PASSWORD),
+        app.try_login("jwt", EMAIL, "wrong"),
+        app.get("/users/me").bearer("junk"),
+    ]
+}
+
+const READ: [u16; 7] = [200, 200, 200, 200, 200, 400, 401];
+
+/// What writes; the answers where that works.
+fn writes<D: Database>(app: &App<D>, [jwt, opaque]: &[Token; 2], reset: &str) -> [Call; 7] {
+    [
+        app.try_login("token", EMAIL, PASSWORD),
+        register(app, "kay@camelot.bt"),
+        app.post("/auth/forgot-password").json(json!({ "email": EMAIL })),
+        change_password(app, opaque),
+        app.reset(reset, PASSWORD),
+        app.post("/auth/token/logout").by(opaque),
+        app.post("/auth/jwt/logout").by(jwt),
+    ]
 }

@@ -405,6 +405,12 @@ pub(crate) struct Sqlite<T = Accounts> {
     table: PhantomData<fn() -> T>,
 }
 
+impl<T> Sqlite<T> {
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite:{}/users.db", self.folder.display())
+    }
+}
+
 impl<T: UserTable> Database for Sqlite<T> {
     in_sql!(T);
 

@@ -133,11 +133,20 @@ impl<S: Server> Shaky<S> {
         &self.beside.db
     }
 
+    /// How the database is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.server.name
+    }
+
     /// Waits until the pool does nothing.
     pub(crate) async fn is_idle(&self) {
-        while !S::is_idle(&self.pool) {
-            tokio::task::yield_now().await;
-        }
+        let idle = async {
+            while !S::is_idle(&self.pool) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let idle = tokio::time::timeout(Duration::from_mins(1), idle).await;
+        idle.expect("every connection is given back or closed");
     }
 
     /// What there is of the account with this address, seen beside the proxy.
