@@ -43,8 +43,9 @@ async fn still_answers<C: sqlx::Connection>(connection: &mut C) -> Result<bool, 
 /// The options that [`connect`] uses, for an application that wants to change some of them.
 ///
 /// A request waits 3 seconds for a connection and is then answered with 503. Connections are looked at before use only
-/// after a minute without any; one that gave no answer is closed. `SQLite` gets write-ahead logging, enforced foreign keys, 5 seconds of patience with a lock,
-/// and a new file where there is none; a database in memory gets a single connection that is never closed.
+/// after a minute without any; one that gave no answer is closed. `SQLite` gets write-ahead logging, enforced foreign keys,
+/// 5 seconds of patience with a lock, and a new file where there is none; a database in memory gets a single connection
+/// that is never closed.
 ///
 /// # Security
 /// No statement is logged, since its values may be addresses and digests.

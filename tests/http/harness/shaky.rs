@@ -110,6 +110,8 @@ impl<S: Server> Database for Shaky<S> {
 
     async fn stop(&self) {
         self.proxy.restore().await;
+        // The pool waits for connections that a failed test left silent.
+        self.proxy.cut().await;
         let _ = self.pool.clone().close().await;
         self.server.drop(&self.beside, S::DROP).await;
     }
