@@ -61,7 +61,7 @@ fn reads<D: Database>(app: &App<D>, [jwt, opaque]: &[Token; 2]) -> [Call; 7] {
 
 const READ: [u16; 7] = [200, 200, 200, 200, 200, 400, 401];
 
-/// What writes; the answers where that works.
+/// What writes.
 fn writes<D: Database>(app: &App<D>, [jwt, opaque]: &[Token; 2], reset: &str) -> [Call; 7] {
     [
         app.try_login("token", EMAIL, PASSWORD),
