@@ -90,7 +90,7 @@ impl Proxy {
 
     /// Leads new connections to another server.
     pub fn turn_to(&self, server: &str) {
-        *lock(&self.way.server) = server.to_owned();
+        server.clone_into(&mut lock(&self.way.server));
     }
 
     /// Ends every connection and refuses new ones.

@@ -21,8 +21,10 @@ async fn a_write_lock_that_is_held_puts_writes_off_and_lets_reads_through(app: &
     app.users.settle().await;
 
     let other = connect(&app.db.url()).await.unwrap();
-    let mut options = TransactionOptions::default();
-    options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
     let held = other.begin_with_options(options).await.unwrap();
     let writing = tokio::spawn(at_once(writes(app, &tokens, &reset).into()));
     for (call, good) in reads(app, &tokens).into_iter().zip(READ) {

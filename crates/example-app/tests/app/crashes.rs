@@ -61,7 +61,7 @@ fn is_killed<T: std::fmt::Debug + Send>(
     let client = Client::clone(&process);
     thread::scope(|scope| {
         let answer = scope.spawn(|| ask(&client));
-        process.is_killed_at(at);
+        process.killed_at(at);
         let answer = answer.join().unwrap();
         assert!(answer.is_none(), "{answer:?}");
     });
@@ -111,7 +111,7 @@ const CHANGE: [(&str, bool); 3] = [
 ];
 
 /// The only account back as it was, with sessions on three backends.
-async fn afresh(process: &Process, db: &DatabaseConnection) -> [String; 3] {
+async fn afresh(process: &Client, db: &DatabaseConnection) -> [String; 3] {
     for table in ["account_tokens", "account_epochs", "account_outbox", "account"] {
         db.execute_unprepared(&format!("DELETE FROM {table}"))
             .await
@@ -197,7 +197,7 @@ async fn killed_between_sending_a_mail_and_noting_it_the_next_process_sends_it(p
     let forgot: Value = json!({ "email": EMAIL });
     let asked = victim.try_json("POST", "/auth/forgot-password", None, &forgot);
     assert_eq!(asked.unwrap().0, 202);
-    victim.is_killed_at(at);
+    victim.killed_at(at);
     assert_eq!(place.mails(), 1);
     let db = place.db().await;
     let waiting = "account_outbox WHERE done_at IS NULL";
@@ -268,7 +268,7 @@ async fn killed_between_two_batches_a_purge_goes_on_where_it_ended(place: &Place
     assert_eq!(count(&db, "account_tokens").await, 2049);
     let at = "purge-between-batches";
     let mut purge = place.program(&["purge"], &[("AXUM_USERS_CRASH_AT", at)]);
-    Process::start(&mut purge).is_killed_at(at);
+    Process::start(&mut purge).killed_at(at);
     assert_eq!(count(&db, "account_tokens").await, 1049);
     let purge = Process::start(&mut place.program(&["purge"], &[]));
     assert_eq!(purge.ends_well(), "1048 expired tokens removed\n");
@@ -279,7 +279,7 @@ async fn killed_between_two_batches_a_purge_goes_on_where_it_ended(place: &Place
 async fn killed_in_the_middle_of_a_migration_the_next_process_makes_the_tables(place: &Place) {
     let at = "migration-in-the-middle";
     let mut migrate = place.program(&["migrate"], &[("AXUM_USERS_CRASH_AT", at)]);
-    Process::start(&mut migrate).is_killed_at(at);
+    Process::start(&mut migrate).killed_at(at);
     let next = place.serve(&[]);
     next.register();
     assert_eq!(next.me(&next.login("db")), 200);

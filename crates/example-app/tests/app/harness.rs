@@ -190,15 +190,15 @@ impl Process {
     pub(crate) fn says(&self, text: &str) {
         let mut said = Vec::new();
         while !said.last().is_some_and(|line: &String| line.contains(text)) {
-            match self.log.recv_timeout(PATIENCE) {
-                Ok(line) => said.push(line),
-                Err(_) => panic!("{text:?} is not said: {said:#?}"),
-            }
+            let Ok(line) = self.log.recv_timeout(PATIENCE) else {
+                panic!("{text:?} is not said: {said:#?}");
+            };
+            said.push(line);
         }
     }
 
     /// Waits until it has got to the place that `AXUM_USERS_CRASH_AT` names, and kills it there.
-    pub(crate) fn is_killed_at(mut self, place: &str) {
+    pub(crate) fn killed_at(mut self, place: &str) {
         self.says(&format!("crash point: {place}"));
         self.kill();
     }
