@@ -3,7 +3,10 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::{
@@ -20,8 +23,6 @@ pub enum Fault {
     LoseRequest,
     /// The connection ends so many bytes into the reply; the server has done what it was asked.
     CutReply(usize),
-    /// The server has the request, and nothing ever comes back over this connection, which stays open.
-    Silence,
 }
 
 /// Which request a [`Fault`] happens to.
@@ -56,6 +57,9 @@ struct Way {
     server: Mutex<String>,
     planned: Mutex<Option<(Fault, At)>>,
     hanging: watch::Sender<bool>,
+    accepted: AtomicUsize,
+    /// How many of those that were accepted first are silent.
+    silent: AtomicUsize,
     struck: watch::Sender<usize>,
     cut: watch::Sender<()>,
     connections: watch::Sender<usize>,
@@ -69,6 +73,8 @@ impl Proxy {
             server: Mutex::new(server.to_owned()),
             planned: Mutex::default(),
             hanging: watch::Sender::new(false),
+            accepted: AtomicUsize::new(0),
+            silent: AtomicUsize::new(0),
             struck: watch::Sender::new(0),
             cut: watch::Sender::new(()),
             connections: watch::Sender::new(0),
@@ -113,6 +119,13 @@ impl Proxy {
     pub fn hang(&self) {
         self.way.struck.send_replace(0);
         self.way.hanging.send_replace(true);
+    }
+
+    /// Lets nothing come back over the present connections, ever; they stay open, and new ones are carried.
+    pub fn silence(&self) {
+        self.way.struck.send_replace(0);
+        let accepted = self.way.accepted.load(Ordering::SeqCst);
+        self.way.silent.store(accepted, Ordering::SeqCst);
     }
 
     /// Breaks one request from now on.
@@ -186,11 +199,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn accept(listener: TcpListener, way: Arc<Way>) {
     while let Ok((client, _)) = listener.accept().await {
         let way = Arc::clone(&way);
+        let number = way.accepted.fetch_add(1, Ordering::SeqCst);
         let mut cut = way.cut.subscribe();
         way.connections.send_modify(|count| *count += 1);
         tokio::spawn(async move {
             tokio::select! {
-                _ = carry(client, &way) => {}
+                _ = carry(client, &way, number) => {}
                 _ = cut.changed() => {}
             }
             way.connections.send_modify(|count| *count -= 1);
@@ -198,7 +212,7 @@ async fn accept(listener: TcpListener, way: Arc<Way>) {
     }
 }
 
-async fn carry(client: TcpStream, way: &Way) -> io::Result<()> {
+async fn carry(client: TcpStream, way: &Way, number: usize) -> io::Result<()> {
     let server = lock(&way.server).clone();
     let server = TcpStream::connect(server).await?;
     client.set_nodelay(true)?;
@@ -225,19 +239,15 @@ async fn carry(client: TcpStream, way: &Way) -> io::Result<()> {
         let mut reply = vec![0; 64 * 1024];
         let mut hanging = way.hanging.subscribe();
         while let length @ 1.. = from_server.read(&mut reply).await? {
+            if number < way.silent.load(Ordering::SeqCst) {
+                way.hit();
+                continue;
+            }
             let fault = *lock(&met);
-            match fault {
-                Some(Fault::CutReply(after)) => {
-                    let part = &reply[..length.min(after)];
-                    way.hit();
-                    to_client.write_all(part).await?;
-                    return Ok(());
-                }
-                Some(_) => {
-                    way.hit();
-                    continue;
-                }
-                None => {}
+            if let Some(Fault::CutReply(after)) = fault {
+                way.hit();
+                to_client.write_all(&reply[..length.min(after)]).await?;
+                return Ok(());
             }
             if *hanging.borrow_and_update() {
                 way.hit();

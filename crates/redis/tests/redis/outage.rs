@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::http::{StatusCode, header};
 use axum_users_auth::strategy::Grant;
 use axum_users_core::{Failure, SetupError};
-use axum_users_faults::{At, Fault, Proxy};
+use axum_users_faults::Proxy;
 use axum_users_redis::RedisSessions;
 use redis::cmd;
 use tokio::net::TcpListener;
@@ -142,7 +142,7 @@ async fn a_connection_that_fell_silent_is_given_up() {
         .unwrap()
         .timeout(Duration::from_millis(500));
     redis.check().await.expect("redis is there");
-    proxy.plan(Fault::Silence, At::Request(0));
+    proxy.silence();
     redis.check().await.expect_err("nothing comes back");
     assert_ne!(proxy.struck(), 0);
     redis.check().await.expect("another connection is not silent");
