@@ -2,6 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
+use axum_users_core::crash_point;
 use axum_users_sea_orm::{__private::check_key, Tables, UserEntity, users};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, DynIden,
@@ -178,6 +179,7 @@ impl<E: UserEntity> MigrationTrait for OwnTables<E> {
 async fn run(manager: &SchemaManager<'_>, statements: Vec<String>) -> Result<(), DbErr> {
     for statement in statements {
         manager.get_connection().execute_unprepared(&statement).await?;
+        crash_point("migration-in-the-middle").await;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod cross_origin;
 mod email_change;
 mod enumeration;
 mod errors;
+mod faults;
 mod forgotten_columns;
 mod guards;
 mod harness;

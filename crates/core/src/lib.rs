@@ -4,6 +4,7 @@ mod api;
 mod body;
 mod clock;
 mod context;
+mod crash;
 mod email;
 mod email_change;
 mod error;
@@ -28,6 +29,8 @@ mod store;
 mod token;
 mod user;
 
+#[doc(hidden)]
+pub use self::crash::crash_point;
 #[cfg(feature = "strength")]
 pub use self::password::PasswordStrength;
 pub use self::{

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use axum_users_core::{Clock, Leased, Random, StoreError, SystemRandom, Timestamp};
+use axum_users_core::{Clock, Leased, Random, StoreError, SystemRandom, Timestamp, crash_point};
 use tokio::time::{sleep, timeout};
 
 use crate::{MailError, MailQueue, MailTransport, Wake, backoff};
@@ -172,6 +172,7 @@ impl<Q: MailQueue, M: MailTransport> MailWorker<Q, M> {
                 continue;
             }
             let fate = self.send(&leased, left).await;
+            crash_point("mail-not-written-down").await;
             self.write_down(leased.id, fate).await?;
             handled += 1;
         }

@@ -20,6 +20,7 @@ pub(crate) fn store_error(error: &RedisError) -> StoreError {
 fn is_passing(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Io
+        | ErrorKind::Parse
         | ErrorKind::Server(
             ServerErrorKind::BusyLoading
             | ServerErrorKind::ClusterDown
@@ -32,12 +33,18 @@ fn is_passing(error: &RedisError) -> bool {
     }
 }
 
+/// Whether the connection ended before there was a whole answer. One that ends in the middle of an answer is told as one that cannot be
+/// read.
+pub(crate) fn is_cut_off(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Parse || error.is_connection_dropped() && !error.is_connection_refusal()
+}
+
 fn describe(error: &RedisError) -> String {
     if error.is_timeout() {
         "no answer in time".to_owned()
     } else if error.is_connection_refusal() {
         "the connection was refused".to_owned()
-    } else if error.is_connection_dropped() {
+    } else if is_cut_off(error) {
         "the connection was lost".to_owned()
     } else {
         match error.code() {

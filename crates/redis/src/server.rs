@@ -12,7 +12,7 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-use crate::failure::store_error;
+use crate::failure::{is_cut_off, store_error};
 
 /// What Redis is asked.
 pub(crate) enum Question<'a> {
@@ -55,9 +55,7 @@ impl Server {
     /// Asks, once more where the connection turns out to be lost: nothing that is asked here does harm twice.
     pub(crate) async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, StoreError> {
         let answer = match self.ask_once(&question).await {
-            Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
-                self.ask_once(&question).await
-            }
+            Err(error) if is_cut_off(&error) => self.ask_once(&question).await,
             answer => answer,
         };
         answer.map_err(|error| store_error(&error))

@@ -19,7 +19,7 @@ impl<E: UserEntity> PendingEmailStore for SeaOrmUsers<E> {
             _ => return Ok(None),
         };
         let find = self.sql.with(text, [digest.as_bytes().to_vec().into()]);
-        let row = self.db.query_one_raw(find).await.map_err(store_error)?;
+        let row = self.once(self.db.query_one_raw(find)).await?;
         let record = row.map(|row| self.email_change(&row)).transpose();
         record.map_err(store_error)
     }

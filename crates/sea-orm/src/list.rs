@@ -3,7 +3,7 @@
 use axum_users_core::{ListUsers, StoreError, UserQuery};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use crate::{SeaOrmUsers, UserEntity, failure::store_error};
+use crate::{SeaOrmUsers, UserEntity};
 
 impl<E: UserEntity> ListUsers for SeaOrmUsers<E> {
     async fn list(&self, query: &UserQuery) -> Result<Vec<E::Model>, StoreError> {
@@ -25,7 +25,7 @@ impl<E: UserEntity> ListUsers for SeaOrmUsers<E> {
             }
         }
         let select = select.order_by_asc(E::EMAIL_KEY).limit(u64::from(query.limit));
-        select.all(&self.db).await.map_err(store_error)
+        self.once(select.all(&self.db)).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whom tokens stand for: the statements that most requests need.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Claim, Epoch, IdOf, OpaqueClaim, Session, SessionKind, SignedIn, StoreError, Subject, Timestamp,
@@ -14,6 +14,7 @@ use crate::{
     SeaOrmUsers, UserEntity,
     failure::store_error,
     statements::{Statements, Widths},
+    store::within,
 };
 
 /// The questions about tokens, each kind with its queue.
@@ -52,21 +53,21 @@ enum RowKind {
 }
 
 impl<E: UserEntity> Lookups<E> {
-    pub(crate) fn new(db: &DatabaseConnection, sql: &Arc<Statements>) -> Self {
+    pub(crate) fn new(db: &DatabaseConnection, sql: &Arc<Statements>, limit: Duration) -> Self {
         let with = || (db.clone(), Arc::clone(sql));
         let (by_subject, by_digest, by_personal) = (with(), with(), with());
         Self {
             subjects: Shared::new(move |questions| {
                 let (db, sql) = by_subject.clone();
-                async move { subjects::<E>(&db, &sql, &questions).await.map_err(store_error) }
+                async move { within(limit, subjects::<E>(&db, &sql, &questions)).await }
             }),
             tokens: Shared::new(move |digests| {
                 let (db, sql) = by_digest.clone();
-                async move { tokens::<E>(&db, &sql, &digests, false).await.map_err(store_error) }
+                async move { within(limit, tokens::<E>(&db, &sql, &digests, false)).await }
             }),
             personal: Shared::new(move |digests| {
                 let (db, sql) = by_personal.clone();
-                async move { tokens::<E>(&db, &sql, &digests, true).await.map_err(store_error) }
+                async move { within(limit, tokens::<E>(&db, &sql, &digests, true)).await }
             }),
         }
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum_users_core::{Leased, Message, MessageKind, Outbox, StoreError, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 
-use crate::{SeaOrmUsers, UserEntity, store::repeated};
+use crate::{SeaOrmUsers, UserEntity};
 
 impl<E: UserEntity> Outbox for SeaOrmUsers<E> {
     /// Takes messages; each lease counts as an attempt, so that one that kills its worker is not tried for ever.
     async fn lease(&self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<Leased>, StoreError> {
-        let mut leased = repeated(|| self.try_lease(limit, now, lease)).await?;
+        let mut leased = self.repeated(|| self.try_lease(limit, now, lease)).await?;
         leased.sort_by_key(|leased| leased.id);
         Ok(leased)
     }

@@ -10,7 +10,6 @@ use crate::{
     SeaOrmUsers, UserEntity,
     failure::store_error,
     session::{finish, row_id},
-    store::repeated,
 };
 
 impl<E: UserEntity> PersonalTokenStore for SeaOrmUsers<E> {
@@ -18,7 +17,7 @@ impl<E: UserEntity> PersonalTokenStore for SeaOrmUsers<E> {
         &self,
         token: NewPersonalToken<IdOf<Self>>,
     ) -> Result<TokenStored, StoreError> {
-        repeated(|| self.try_insert_personal(&token)).await
+        self.repeated(|| self.try_insert_personal(&token)).await
     }
 
     async fn note_personal_use(&self, noted: TokenUse) -> Result<bool, StoreError> {
@@ -39,7 +38,7 @@ impl<E: UserEntity> PersonalTokenStore for SeaOrmUsers<E> {
     ) -> Result<Vec<PersonalTokenRecord>, StoreError> {
         let values = [user_id.clone().into(), now.as_millis().into()];
         let list = self.sql.with(&self.sql.list_personal, values);
-        let rows = self.db.query_all_raw(list).await.map_err(store_error)?;
+        let rows = self.once(self.db.query_all_raw(list)).await?;
         let records = rows.iter().map(record);
         records.collect::<Result<_, _>>().map_err(store_error)
     }

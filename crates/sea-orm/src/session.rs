@@ -2,14 +2,13 @@
 
 use axum_users_core::{
     Epoch, IdOf, LimitPolicy, NewToken, Purged, SessionStore, StoreError, Timestamp, TokenDigest, TokenLimit,
-    TokenRecord, TokenStored, TokenUse,
+    TokenRecord, TokenStored, TokenUse, crash_point,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use crate::{
     SeaOrmUsers, UserEntity,
     failure::{Cause, cause, store_error},
-    store::repeated,
 };
 
 /// How many characters of a user agent are kept.
@@ -21,8 +20,11 @@ const KEEP_DONE: i64 = 7 * 24 * 60 * 60 * 1000;
 impl<E: UserEntity> SessionStore for SeaOrmUsers<E> {
     async fn insert_token(&self, token: NewToken<IdOf<Self>>) -> Result<TokenStored, StoreError> {
         match token.limit {
-            Some(limit) => repeated(|| self.try_insert_within(&token, limit)).await,
-            None => repeated(|| self.store_row(&self.db, self.insertion(&token))).await,
+            Some(limit) => self.repeated(|| self.try_insert_within(&token, limit)).await,
+            None => {
+                self.repeated(|| self.store_row(&self.db, self.insertion(&token)))
+                    .await
+            }
         }
     }
 
@@ -54,7 +56,7 @@ impl<E: UserEntity> SessionStore for SeaOrmUsers<E> {
     ) -> Result<Vec<TokenRecord>, StoreError> {
         let values = live(user_id, backend, now).chain([i64::from(limit).into()]);
         let list = self.sql.with(&self.sql.list_tokens, values);
-        let rows = self.db.query_all_raw(list).await.map_err(store_error)?;
+        let rows = self.once(self.db.query_all_raw(list)).await?;
         let records = rows.iter().map(|row| record(row, backend));
         records.collect::<Result<_, _>>().map_err(store_error)
     }
@@ -108,7 +110,7 @@ impl<E: UserEntity> SessionStore for SeaOrmUsers<E> {
         for (text, until, is_token) in texts {
             let limit = i64::try_from(left).unwrap_or(i64::MAX);
             let purge = self.sql.with(text, [until.into(), limit.into()]);
-            let gone = repeated(|| self.try_purge(purge.clone())).await?;
+            let gone = self.repeated(|| self.try_purge(purge.clone())).await?;
             if is_token {
                 purged.tokens += gone;
             } else {
@@ -160,15 +162,18 @@ impl<E: UserEntity> SeaOrmUsers<E> {
                 return Ok(TokenStored::NoUser);
             }
             match self.make_room(&tx, token, limit).await? {
-                Ok(ended) => Ok(with_ended(
-                    self.store_row(&tx, self.insertion(token)).await?,
-                    ended,
-                )),
+                Ok(ended) => {
+                    crash_point("token-room-made").await;
+                    let stored = self.store_row(&tx, self.insertion(token)).await?;
+                    Ok(with_ended(stored, ended))
+                }
                 Err(refused) => Ok(refused),
             }
         };
         let done = work.await;
-        finish(tx, done).await
+        let done = finish(tx, done).await;
+        crash_point("token-not-answered").await;
+        done
     }
 
     /// Ends as many of the oldest tokens as stand against a new one, or says why it is not to be stored.
@@ -250,16 +255,14 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         values: impl IntoIterator<Item = Value>,
     ) -> Result<bool, StoreError> {
         let statement = self.sql.with(text, values);
-        let done = repeated(|| self.db.execute_raw(statement.clone())).await?;
+        let done = self.repeated(|| self.db.execute_raw(statement.clone())).await?;
         Ok(done.rows_affected() > 0)
     }
 
     /// Runs one of the texts.
     pub(crate) async fn run<const N: usize>(&self, text: &str, values: [Value; N]) -> Result<(), StoreError> {
-        self.db
-            .execute_raw(self.sql.with(text, values))
-            .await
-            .map_err(store_error)?;
+        self.once(self.db.execute_raw(self.sql.with(text, values)))
+            .await?;
         Ok(())
     }
 }

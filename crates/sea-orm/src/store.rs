@@ -1,12 +1,12 @@
 //! The store.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use axum_users_core::{
     Accepts, Applied, Change, Claim, Compose, Denied, EmailAddress, EmailChange, EmailKey, EndSessions,
     Epoch, Expected, IdOf, Inserted, Message, NewUser, OwnConflict, OwnRule, Random as _, Rehearsed, Removed,
     SetupError, SignedIn, StoreError, Stored, SystemRandom, Timestamp, User as _, UserChanges, UserStore,
-    normalize_email,
+    crash_point, normalize_email,
 };
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection,
@@ -17,6 +17,7 @@ use sea_orm::{
 
 use crate::{
     CompanionError, CompanionFuture, UserEntity,
+    connect::no_answer,
     failure::{Cause, Place, cause, store_error},
     lookups::Lookups,
     statements::Statements,
@@ -25,6 +26,9 @@ use crate::{
 
 /// How often a command that lost a race is run before it is reported as unavailable.
 const ATTEMPTS: u32 = 6;
+
+/// How long a command may take, tries and the wait for a connection included.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is looked for in a column, by what was typed as login.
 type Typed = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -45,7 +49,8 @@ pub(crate) struct LoginBy<E: UserEntity> {
 /// `PostgreSQL`, `MariaDB` (10.6 and later) and `MySQL` (8 and later).
 ///
 /// Every command is one transaction, or one statement. A command that loses against another one (a deadlock, a
-/// serialisation failure) is run again a few times before it is answered with [`StoreError::Unavailable`].
+/// serialisation failure) is run again a few times before it is answered with [`StoreError::Unavailable`]; one without an
+/// answer is so after ten seconds ([`timeout`](Self::timeout)).
 ///
 /// ```
 /// use axum_users_core::{SetupError, UserStore};
@@ -65,6 +70,7 @@ pub struct SeaOrmUsers<E: UserEntity> {
     pub(crate) db: DatabaseConnection,
     pub(crate) sql: Arc<Statements>,
     pub(crate) lookups: Arc<Lookups<E>>,
+    timeout: Duration,
     companion: Option<Companion<E::Model>>,
     login_by: Option<Arc<LoginBy<E>>>,
 }
@@ -76,14 +82,26 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     /// with fitting settings.
     pub fn new(db: DatabaseConnection) -> Self {
         let sql = Arc::new(Statements::of::<E>(db.get_database_backend()));
-        let lookups = Arc::new(Lookups::new(&db, &sql));
+        let lookups = Arc::new(Lookups::new(&db, &sql, TIMEOUT));
         Self {
             db,
             sql,
             lookups,
+            timeout: TIMEOUT,
             companion: None,
             login_by: None,
         }
+    }
+
+    /// How long a command may take before it is given up as unavailable; 10 seconds by default.
+    ///
+    /// What a database, or the way to it, does with a command that was given up is not known: it is wholly done, or not at
+    /// all.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self.lookups = Arc::new(Lookups::new(&self.db, &self.sql, limit));
+        self
     }
 
     /// Writes rows that must exist with every new user, in the transaction that stores the user.
@@ -164,6 +182,35 @@ impl<E: UserEntity> SeaOrmUsers<E> {
     /// The pool.
     pub fn connection(&self) -> &DatabaseConnection {
         &self.db
+    }
+
+    /// Runs a command, for as long as it may take.
+    pub(crate) async fn once<T>(
+        &self,
+        command: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, StoreError> {
+        within(self.timeout, command).await
+    }
+
+    /// Runs a command again while it loses races.
+    pub(crate) async fn repeated<T, F, R>(&self, mut command: F) -> Result<T, StoreError>
+    where
+        F: FnMut() -> R,
+        R: Future<Output = Result<T, DbErr>>,
+    {
+        self.once(async {
+            let mut attempt = 1;
+            loop {
+                match command().await {
+                    Err(err) if attempt < ATTEMPTS && cause(&err) == Cause::Conflict => {
+                        tokio::time::sleep(Duration::from_millis(2 << attempt)).await;
+                        attempt += 1;
+                    }
+                    done => return done,
+                }
+            }
+        })
+        .await
     }
 
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
@@ -324,7 +371,9 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         };
         match work.await {
             Ok(true) => {
+                crash_point("user-before-commit").await;
                 tx.commit().await?;
+                crash_point("user-after-commit").await;
                 Ok(Inserted::Created(user))
             }
             Ok(false) => {
@@ -384,7 +433,9 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         let tx = self.begin().await?;
         match self.apply(&tx, id, change).await {
             Ok(Applied::Applied(stored)) => {
+                crash_point("change-before-commit").await;
                 tx.commit().await?;
+                crash_point("change-after-commit").await;
                 Ok(Applied::Applied(stored))
             }
             Ok(nothing) => {
@@ -441,6 +492,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
         if row.is_changed() {
             row.try_set(E::ID, key.clone()).map_err(ours)?;
             after.user = row.update(tx).await.map_err(|err| (err, true))?;
+            crash_point("change-sessions-not-ended").await;
         }
         if let Some(email) = &change.set.email
             && self
@@ -643,22 +695,18 @@ fn companion_refusal(error: CompanionError) -> Result<CompanionRefusal, DbErr> {
     Ok(CompanionRefusal::Own(OwnConflict::new(rule, column)))
 }
 
-/// Runs a command again while it loses races.
-pub(crate) async fn repeated<T, F, R>(mut command: F) -> Result<T, StoreError>
-where
-    F: FnMut() -> R,
-    R: Future<Output = Result<T, DbErr>>,
-{
-    let mut attempt = 1;
-    loop {
-        match command().await {
-            Err(err) if attempt < ATTEMPTS && cause(&err) == Cause::Conflict => {
-                tokio::time::sleep(Duration::from_millis(2 << attempt)).await;
-                attempt += 1;
-            }
-            done => return done.map_err(store_error),
-        }
+/// What a database answers in time. Without an end a connection that fell silent would hold its request for ever.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, StoreError> {
+    let mut work = pin!(work);
+    // The connection goes back when `work` is dropped, and must be suspected by then.
+    if let Ok(done) = tokio::time::timeout(limit, &mut work).await {
+        return done.map_err(store_error);
     }
+    no_answer();
+    Err(StoreError::unavailable("the database gave no answer in time"))
 }
 
 fn owns<E: UserEntity>(column: E::Column) -> bool {
@@ -679,6 +727,7 @@ impl<E: UserEntity> Clone for SeaOrmUsers<E> {
             db: self.db.clone(),
             sql: Arc::clone(&self.sql),
             lookups: Arc::clone(&self.lookups),
+            timeout: self.timeout,
             companion: self.companion.clone(),
             login_by: self.login_by.clone(),
         }
@@ -690,6 +739,7 @@ impl<E: UserEntity> fmt::Debug for SeaOrmUsers<E> {
         f.debug_struct("SeaOrmUsers")
             .field("table", &Tables::of::<E>().user())
             .field("backend", &self.sql.backend)
+            .field("timeout", &self.timeout)
             .field("companion", &self.companion.is_some())
             .field("login_by", &self.login_by.as_ref().map(|by| by.column.as_str()))
             .finish_non_exhaustive()
@@ -701,15 +751,13 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
     type Columns = E::ActiveModel;
 
     async fn find(&self, id: &IdOf<Self>) -> Result<Option<Stored<E::Model>>, StoreError> {
-        self.read(&self.db, &self.sql.find, id.clone().into())
+        self.once(self.read(&self.db, &self.sql.find, id.clone().into()))
             .await
-            .map_err(store_error)
     }
 
     async fn find_by_email(&self, email: &EmailKey) -> Result<Option<Stored<E::Model>>, StoreError> {
-        self.read(&self.db, &self.sql.find_by_email, email.as_str().into())
+        self.once(self.read(&self.db, &self.sql.find_by_email, email.as_str().into()))
             .await
-            .map_err(store_error)
     }
 
     async fn find_by_login(&self, login: &str) -> Result<Option<Stored<E::Model>>, StoreError> {
@@ -720,10 +768,7 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
             return Ok(None);
         };
         match (by.value)(login) {
-            Some(value) => self
-                .read(&self.db, &by.find, value.into())
-                .await
-                .map_err(store_error),
+            Some(value) => self.once(self.read(&self.db, &by.find, value.into())).await,
             None => Ok(None),
         }
     }
@@ -752,7 +797,7 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         new: NewUser<E::ActiveModel>,
         compose: Compose<'_, E::Model>,
     ) -> Result<Inserted<E::Model>, StoreError> {
-        repeated(|| self.try_insert(&new, compose)).await
+        self.repeated(|| self.try_insert(&new, compose)).await
     }
 
     async fn rehearse(
@@ -763,7 +808,7 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         let nobody = fresh_uuid().map_err(store_error)?;
         new.email =
             EmailAddress::parse(&format!("{nobody}@axum-users.invalid")).map_err(StoreError::fault)?;
-        repeated(|| self.try_rehearse(&new, &messages)).await
+        self.repeated(|| self.try_rehearse(&new, &messages)).await
     }
 
     fn keeps_email_changes(&self) -> bool {
@@ -775,11 +820,11 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
         id: &IdOf<Self>,
         change: Change<E::ActiveModel>,
     ) -> Result<Applied<E::Model>, StoreError> {
-        repeated(|| self.try_update(id, &change)).await
+        self.repeated(|| self.try_update(id, &change)).await
     }
 
     async fn delete(&self, id: &IdOf<Self>, expect: Expected) -> Result<Removed, StoreError> {
-        repeated(|| self.try_delete(id, &expect)).await
+        self.repeated(|| self.try_delete(id, &expect)).await
     }
 
     async fn resolve(
@@ -791,9 +836,7 @@ impl<E: UserEntity> UserStore for SeaOrmUsers<E> {
     }
 
     async fn enqueue(&self, messages: Vec<Message>, at: Timestamp) -> Result<(), StoreError> {
-        self.keep_messages(&self.db, &messages, at)
-            .await
-            .map_err(store_error)
+        self.once(self.keep_messages(&self.db, &messages, at)).await
     }
 
     async fn check(&self) -> Result<(), SetupError> {

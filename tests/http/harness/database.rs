@@ -112,7 +112,7 @@ impl Database for InMemory {
 pub(crate) struct TokensInRedis {
     users: InMemoryUsers,
     redis: RedisSessions,
-    prefix: String,
+    pub(super) prefix: String,
 }
 
 const REDIS: &str = "redis://127.0.0.1:6379";
@@ -293,8 +293,8 @@ impl UserTable for Accounts {
 }
 
 /// A database with the tables in it.
-struct Sql {
-    db: DatabaseConnection,
+pub(super) struct Sql {
+    pub(super) db: DatabaseConnection,
     statements: Statements,
 }
 
@@ -309,7 +309,7 @@ impl Sql {
     }
 
     /// The rows of a statement that asks for texts.
-    async fn texts(&self, sql: String, columns: usize) -> Vec<Vec<String>> {
+    pub(super) async fn texts(&self, sql: String, columns: usize) -> Vec<Vec<String>> {
         let statement = Statement::from_string(self.db.get_database_backend(), sql);
         let rows = self.db.query_all_raw(statement).await;
         let rows = rows.expect("the database can be read");
@@ -405,6 +405,12 @@ pub(crate) struct Sqlite<T = Accounts> {
     table: PhantomData<fn() -> T>,
 }
 
+impl<T> Sqlite<T> {
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite:{}/users.db", self.folder.display())
+    }
+}
+
 impl<T: UserTable> Database for Sqlite<T> {
     in_sql!(T);
 
@@ -426,14 +432,14 @@ impl<T: UserTable> Database for Sqlite<T> {
 }
 
 /// A database on a server, and how to get rid of it.
-struct OnServer {
+pub(super) struct OnServer {
     admin: DatabaseConnection,
-    name: String,
+    pub(super) name: String,
 }
 
 impl OnServer {
     /// Makes a database, if there is a server to make it on.
-    async fn make<T: UserTable>(what: &str, url: &str) -> Option<(Self, Sql)> {
+    pub(super) async fn make<T: UserTable>(what: &str, url: &str) -> Option<(Self, Sql)> {
         let admin = match connect(&url.replace("{}", "")).await {
             Ok(admin) => admin,
             Err(error) => {
@@ -451,7 +457,7 @@ impl OnServer {
         Some((Self { admin, name }, sql))
     }
 
-    async fn drop(&self, sql: &Sql, with: &str) {
+    pub(super) async fn drop(&self, sql: &Sql, with: &str) {
         let _ = sql.db.clone().close().await;
         let drop = format!("DROP DATABASE IF EXISTS {} {with}", self.name);
         let _ = self.admin.execute_unprepared(&drop).await;

@@ -5,8 +5,9 @@ pub(crate) mod account;
 mod app;
 mod database;
 mod inside;
+mod shaky;
 mod watched;
 
 pub(crate) use axum_users_testing::{Answer, Call, Token};
 
-pub(crate) use self::{app::*, database::*, inside::assert_tells_nothing, watched::*};
+pub(crate) use self::{app::*, database::*, inside::assert_tells_nothing, shaky::*, watched::*};

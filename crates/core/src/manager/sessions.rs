@@ -3,7 +3,7 @@
 use crate::{
     Applied, Change, Context, EndSessions, Epoch, Failure, IdFor, LoginError, Purged, RevocationReason,
     Revoked, SecurityEvent, SessionStore, SignedIn, StoreError, Stored, Timestamp, TokenEvent, User, UserApi,
-    UserHooks, UserManager, UserOf, UserStore,
+    UserHooks, UserManager, UserOf, UserStore, crash_point,
 };
 
 /// By how many milliseconds the clocks of machines may differ.
@@ -125,6 +125,7 @@ impl<A: UserApi<Store: SessionStore>> UserManager<A> {
             if some.total() < u64::from(batch.max(1)) {
                 break;
             }
+            crash_point("purge-between-batches").await;
         }
         if all.tokens > 0 {
             let count = all.tokens;

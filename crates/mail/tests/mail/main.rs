@@ -5,7 +5,6 @@
 mod files;
 mod hooks;
 mod kit;
-mod server;
 mod smtp;
 mod store;
 mod tls;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum_users_core::{Clock as _, MessageKind};
+use axum_users_faults::smtp::{Fate, Server, Settings};
 use axum_users_mail::{MailTransport as _, MailWorker, Mailer};
 use mailparse::{MailHeaderMap as _, ParsedMail};
 
 use crate::{
     kit::{TOKEN, TestClock, message, store_with},
-    server::{Fate, Server, Settings},
     store::Store,
 };
 

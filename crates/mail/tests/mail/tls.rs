@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum_users_faults::smtp::{Server, Settings};
 use axum_users_mail::{MailTransport as _, Mailer};
 use tokio_rustls::{
     TlsAcceptor,
@@ -13,10 +14,7 @@ use tokio_rustls::{
     },
 };
 
-use crate::{
-    kit::message,
-    server::{Server, Settings},
-};
+use crate::kit::message;
 
 struct Identity {
     acceptor: TlsAcceptor,

@@ -13,5 +13,4 @@ mod outage;
 mod renewal;
 mod revocations;
 mod secrecy;
-mod switch;
 mod tls;

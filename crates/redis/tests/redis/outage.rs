@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 use axum::http::{StatusCode, header};
 use axum_users_auth::strategy::Grant;
 use axum_users_core::{Failure, SetupError};
+use axum_users_faults::Proxy;
 use axum_users_redis::RedisSessions;
 use redis::cmd;
 use tokio::net::TcpListener;
 
-use crate::{
-    harness::{BACKEND, HOUR, OwnServer, Stage, raw},
-    switch::Switch,
-};
+use crate::harness::{BACKEND, HOUR, OwnServer, Stage, raw};
 
 #[tokio::test]
 async fn requests_are_put_off_while_redis_is_gone_and_served_when_it_is_back() {
@@ -139,13 +137,14 @@ async fn a_connection_that_fell_silent_is_given_up() {
     let Some(server) = OwnServer::start(&[]) else {
         return;
     };
-    let switch = Switch::to(server.port()).await;
-    let redis = RedisSessions::from_url(&switch.url())
+    let proxy = Proxy::before(&server.address()).await;
+    let redis = RedisSessions::from_url(&format!("redis://{}", proxy.address()))
         .unwrap()
         .timeout(Duration::from_millis(500));
     redis.check().await.expect("redis is there");
-    switch.silence();
+    proxy.silence();
     redis.check().await.expect_err("nothing comes back");
+    assert_ne!(proxy.struck(), 0);
     redis.check().await.expect("another connection is not silent");
 }
 
@@ -154,15 +153,15 @@ async fn a_failover_is_followed() {
     let (Some(old), Some(new)) = (OwnServer::start(&[]), OwnServer::start(&[])) else {
         return;
     };
-    let switch = Switch::to(old.port()).await;
-    let redis = RedisSessions::from_url(&switch.url()).unwrap();
+    let proxy = Proxy::before(&old.address()).await;
+    let redis = RedisSessions::from_url(&format!("redis://{}", proxy.address())).unwrap();
     redis.check().await.expect("redis is there");
     let mut raw = raw(&old.url()).expect("redis is there");
     let () = cmd("REPLICAOF")
         .arg(&["127.0.0.1", &new.port().to_string()])
         .query(&mut raw)
         .expect("redis obeys");
-    switch.turn_to(new.port());
+    proxy.turn_to(&new.address());
     redis.check().await.expect_err("the old one does not write");
     redis.check().await.expect("the new one does");
 }

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What happens to one mail.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Fate {
+pub enum Fate {
     /// The recipient is answered with this line.
     Recipient(&'static str),
     /// The whole mail is answered with this line.
@@ -28,29 +28,39 @@ pub(crate) enum Fate {
     Silence,
 }
 
+/// How a server behaves.
 #[derive(Default)]
-pub(crate) struct Settings {
-    pub(crate) tls: Option<TlsAcceptor>,
+#[expect(missing_debug_implementations, reason = "what accepts TLS has none")]
+pub struct Settings {
+    /// Encrypts, after `STARTTLS`.
+    pub tls: Option<TlsAcceptor>,
     /// TLS from the first byte instead of by `STARTTLS`.
-    pub(crate) implicit: bool,
+    pub implicit: bool,
     /// Sent in one piece with the answer to `STARTTLS`, as somebody on the way would.
-    pub(crate) injected: &'static str,
-    pub(crate) refuses_login: bool,
-    pub(crate) smtputf8: bool,
+    pub injected: &'static str,
+    /// Whether no login is right.
+    pub refuses_login: bool,
+    /// Whether it knows addresses of other letters.
+    pub smtputf8: bool,
     /// What happens to the first mails; later ones are taken.
-    pub(crate) fates: Vec<Fate>,
+    pub fates: Vec<Fate>,
 }
 
 /// A mail as it came, with the dots that SMTP adds taken away again.
 #[derive(Debug, Clone)]
-pub(crate) struct Received {
-    pub(crate) from: String,
-    pub(crate) to: Vec<String>,
-    pub(crate) data: Vec<u8>,
+pub struct Received {
+    /// The line that named the sender.
+    pub from: String,
+    /// The lines that named the recipients.
+    pub to: Vec<String>,
+    /// Head and body.
+    pub data: Vec<u8>,
 }
 
+/// A mail server at a port of this machine; clones are the same one.
 #[derive(Clone)]
-pub(crate) struct Server(Arc<Inner>);
+#[expect(missing_debug_implementations, reason = "its settings have none")]
+pub struct Server(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
@@ -67,7 +77,8 @@ enum End {
 }
 
 impl Server {
-    pub(crate) async fn start(settings: Settings) -> Self {
+    /// Starts to listen.
+    pub async fn start(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self(Arc::new(Inner {
             port: listener.local_addr().unwrap().port(),
@@ -90,20 +101,23 @@ impl Server {
         server
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
         self.0.port
     }
 
-    pub(crate) fn received(&self) -> Vec<Received> {
+    /// The mails that it took.
+    pub fn received(&self) -> Vec<Received> {
         self.0.received.lock().unwrap().clone()
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    /// How many connections there were.
+    pub fn connections(&self) -> usize {
         self.0.connections.load(Ordering::SeqCst)
     }
 
     /// The first words of the commands that came, encrypted or not.
-    pub(crate) fn commands(&self, encrypted: bool) -> Vec<String> {
+    pub fn commands(&self, encrypted: bool) -> Vec<String> {
         let heard = self.0.heard.lock().unwrap();
         heard
             .iter()
@@ -112,7 +126,8 @@ impl Server {
             .collect()
     }
 
-    pub(crate) fn heard(&self, line: &str) -> bool {
+    /// Whether this line came.
+    pub fn heard(&self, line: &str) -> bool {
         let heard = self.0.heard.lock().unwrap();
         heard.iter().any(|(_, said)| said == line)
     }
