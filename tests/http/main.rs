@@ -16,6 +16,7 @@ mod errors;
 mod guards;
 mod harness;
 mod integer_keys;
+mod leaks;
 mod limits;
 mod login;
 mod mail_tokens;
