@@ -1,15 +1,16 @@
 // Lets pages of other origins act against somebody who is signed in by cookie, in a real browser, and a page of a trusted
-// origin act for them. The argument is the example application.
+// origin act for them. The arguments are the example application and the file of its log.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, openSync, rmSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { secret } from "./secret.mjs";
 
-const PASSWORD = "correct horse battery";
-const VICTIM = "victim@example.com";
-const ATTACKER = "attacker@example.com";
+const PASSWORD = secret("correct horse battery");
+const VICTIM = secret("victim@example.com");
+const ATTACKER = secret("attacker@example.com");
 
 function check(holds, what) {
   if (!holds) throw new Error(what);
@@ -25,9 +26,9 @@ const folder = mkdtempSync(join(tmpdir(), "axum-users-"));
 const app = spawn(process.argv[2], [], {
   env: {
     ...process.env, BIND: "127.0.0.1:0", DATABASE_URL: `sqlite://${folder}/users.sqlite`, MAIL_URL: `file:${folder}`,
-    FRONTEND_ORIGINS: trusted, LIMIT_PER_ADDRESS: "100000", RUST_LOG: "error",
+    FRONTEND_ORIGINS: trusted, LIMIT_PER_ADDRESS: "100000", RUST_LOG: "trace",
   },
-  stdio: ["ignore", "pipe", "inherit"],
+  stdio: ["ignore", "pipe", openSync(process.argv[3], "a")],
 });
 const port = await new Promise((found, lost) => {
   let said = "";
@@ -138,6 +139,7 @@ try {
     check(status === 204, `the victim cannot sign in: ${status}`);
     const before = await context.cookies(own);
     check(before.length === 1 && before[0].name.startsWith("__Host-"), "the victim has a cookie");
+    secret(before[0].value);
 
     const [page, frame] = await attackers(context, origin);
     const seen = [];

@@ -1,5 +1,6 @@
 // Logs in through the Authorize button of the docs page in a real browser, and calls a guarded route with it.
 import { chromium } from "playwright-core";
+import { secret } from "./secret.mjs";
 
 const address = process.argv[2];
 const browser = await chromium.launch({
@@ -16,11 +17,14 @@ try {
     const url = request.url();
     if (!url.startsWith(address) && !url.startsWith("data:") && !url.startsWith("blob:")) foreign.push(url);
   });
+  page.on("response", async (answer) => {
+    if (answer.url().endsWith("/login")) secret((await answer.json()).access_token);
+  });
   await page.goto(`${address}/docs/`);
   await page.click("button.authorize");
   const form = page.locator(".auth-container", { hasText: "jwt (OAuth2" }).first();
-  await form.locator('input[type="text"]').first().fill("admin@example.com");
-  await form.locator('input[type="password"]').first().fill("correct horse battery");
+  await form.locator('input[type="text"]').first().fill(secret("admin@example.com"));
+  await form.locator('input[type="password"]').first().fill(secret("correct horse battery"));
   await form.locator('button:has-text("Authorize")').click();
   await form.locator('button:has-text("Logout")').waitFor();
   await page.click("button.btn-done");

@@ -16,6 +16,7 @@ import time
 from urllib.parse import urlencode
 
 BINARY = os.path.abspath(sys.argv[1])
+LEAKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "leaks")
 PASSWORD = "excalibur in the lake"
 OTHER = "holy hand grenade"
 LIFETIME = 1234
@@ -61,7 +62,7 @@ class App:
         self.tokens = os.path.join(self.folder.name, "tokens.jsonl")
         environment = {
             "PATH": os.environ.get("PATH", ""),
-            "RUST_LOG": "error",
+            "RUST_LOG": "trace",
             "BIND": "127.0.0.1:0",
             "STRICT": str(int(strict)),
             "TOKENS_FILE": self.tokens,
@@ -70,23 +71,43 @@ class App:
             "ACCESS_TOKEN_SECONDS": str(LIFETIME),
             **settings,
         }
-        self.process = subprocess.Popen([BINARY], cwd=self.folder.name, env=environment, stdout=subprocess.PIPE, text=True)
+        self.log = os.path.join(self.folder.name, "log")
+        self.secrets = {PASSWORD, KING, *SECRETS.values()}
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen([BINARY], cwd=self.folder.name, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
 
     def __enter__(self):
         line = self.process.stdout.readline()
         self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line).group(1))
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.process.terminate()
         try:
             equal(self.process.wait(20), 0, "the exit code")
+            if kind is None:
+                self.tells_no_secret()
         finally:
             self.process.kill()
             self.folder.cleanup()
 
+    def uses(self, fields):
+        """Keeps in mind what is secret of a body or a form."""
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            if name in ("username", "email", "password", "current_password", "token", "access_token") and isinstance(value, str):
+                self.secrets.add(value)
+
+    def tells_no_secret(self):
+        for line in self.lines():
+            self.uses(line)
+        known = os.path.join(self.folder.name, "secrets")
+        with open(known, "w", encoding="utf-8") as file:
+            file.writelines(f"{secret}\n" for secret in self.secrets)
+        subprocess.run([LEAKS, known, self.log], check=True)
+
     def call(self, method, path, body=None, form=None, by=None, headers=None):
         headers = dict(headers or {})
+        self.uses(form if form is not None else body)
         if form is not None:
             body = urlencode(form)
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -114,8 +135,11 @@ class App:
         """The headers that sign a request in."""
         answer = self.login(backend, email, password)
         if backend == "cookie":
-            return {"Cookie": answer.its(204).headers["Set-Cookie"].split(";")[0]}
+            pair = answer.its(204).headers["Set-Cookie"].split(";")[0]
+            self.secrets.add(pair.split("=", 1)[1])
+            return {"Cookie": pair}
         token = answer.its(200).json()
+        self.uses(token)
         equal((token["token_type"], token["expires_in"]), ("bearer", LIFETIME), answer.what)
         return {"Authorization": f"Bearer {token['access_token']}"}
 

@@ -19,6 +19,7 @@ mod guards;
 mod harness;
 mod held_back;
 mod integer_keys;
+mod leaks;
 mod limits;
 mod login;
 mod mail_tokens;

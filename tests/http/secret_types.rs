@@ -159,3 +159,68 @@ fn a_policy_shows_neither_its_words_nor_its_list() {
     let policy = PasswordPolicy::new().context_words([TOKEN]);
     hides(&policy.breached(Listed(PASSWORD), WhenUnavailable::Refuse));
 }
+
+/// So long that what an allocator writes into free memory leaves most of it.
+const LONG: &str = "the first line of a secret that is long: 0123456789 abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ, \
+    and the second one: 9876543210 zyxwvutsrqponmlkjihgfedcba ZYXWVUTSRQPONMLKJIHGFEDCBA, and nothing more";
+
+/// Nothing of the text is left in its place once the value is gone.
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn is_wiped<T>(value: T, text: impl Fn(&T) -> &[u8]) {
+    use std::{fs::File, os::unix::fs::FileExt};
+
+    let own = File::open("/proc/self/mem").expect("our memory can be read");
+    let (address, length) = {
+        let text = text(&value);
+        (text.as_ptr().addr() as u64, text.len())
+    };
+    // Made before, or it might come to lie in that place.
+    let mut left = vec![0; length];
+    own.read_exact_at(&mut left, address).expect("it is still there");
+    assert!(left == LONG.as_bytes(), "this is the place");
+    left.fill(0);
+    drop(value);
+    // What is no longer ours at all stays nothing.
+    let _ = own.read_exact_at(&mut left, address);
+    let of_it = |part: &[u8]| LONG.as_bytes().windows(8).any(|window| window == part);
+    assert!(!left.windows(8).any(of_it), "{}", String::from_utf8_lossy(&left));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn secrets_are_wiped_when_they_are_dropped() {
+    is_wiped(Secret::new(LONG), |secret| secret.expose());
+    is_wiped(Secret::new(LONG).clone(), |secret| secret.expose());
+    is_wiped(Password::parse(LONG).unwrap(), |password| {
+        password.expose().as_bytes()
+    });
+    is_wiped(PasswordHash::from_stored(LONG), |hash| hash.as_str().as_bytes());
+    is_wiped(MailToken::from(LONG), |token| token.as_str().as_bytes());
+    let fields = json!({"token": LONG, "password": LONG, "current_password": LONG, "email": ADDRESS, "name": "backup"});
+    is_wiped(body::<ResetPasswordRequest>(fields.clone()), |body| {
+        body.token.as_str().as_bytes()
+    });
+    is_wiped(body::<ResetPasswordRequest>(fields.clone()), |body| {
+        body.password.expose().as_bytes()
+    });
+    is_wiped(body::<UserCreate<NoExtra>>(fields.clone()), |body| {
+        body.password.expose().as_bytes()
+    });
+    is_wiped(body::<PersonalTokenRequest>(fields.clone()), |body| {
+        body.current_password.as_ref().unwrap().expose().as_bytes()
+    });
+    let session = Session::new("token", "1", Epoch(0));
+    is_wiped(IssuedToken::new(LONG.to_owned(), session), |token| {
+        token.expose().as_bytes()
+    });
+    let form = axum::http::Request::post("/login")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(axum::body::Body::from(format!(
+            "username=arthur&password={}",
+            LONG.replace(' ', "+")
+        )))
+        .unwrap();
+    let form = LoginForm::from_request_with(form, false).await.unwrap();
+    is_wiped(form, |form| form.password.as_bytes());
+}

@@ -3,7 +3,7 @@
 use crate::source::{CRATES, sources, word};
 
 /// Types without an example of their own.
-const WITHOUT: [&str; 9] = [
+const WITHOUT: [&str; 11] = [
     // SeaORM asks for it with every entity; this one is empty.
     "Relation",
     // What is said of these is what the OpenAPI document says of them.
@@ -15,6 +15,9 @@ const WITHOUT: [&str; 9] = [
     "NoExtra",
     "ValidationDetail",
     "ValidationErrorModel",
+    // For the tests of this repository; not in the documentation.
+    "Kind",
+    "Watch",
 ];
 
 /// The public types of a crate: where, name, and whether its documentation has an example.

@@ -1,12 +1,17 @@
 //! JSON in and out.
 
+use std::fmt;
+
 use axum::{
     extract::{FromRequest, Request},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use axum_users_core::RequestBody;
-use serde::Serialize;
+use serde::{
+    Deserializer, Serialize,
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 pub use crate::body::whole_body;
@@ -28,10 +33,12 @@ use crate::{
 ///
 /// # Errors
 /// Refuses with 415 what is not declared as `application/json` or `*/*+json`, with 413 what is longer than
-/// [`BodyLimit`](crate::BodyLimit), and with 422 what is empty, not UTF-8, no JSON, no object, or contains U+0000.
+/// [`BodyLimit`](crate::BodyLimit), and with 422 what is empty, not UTF-8, no JSON, no object, contains U+0000, or has a key
+/// twice in one object.
 ///
 /// # Security
-/// Nesting is limited to 128 levels. U+0000 is refused in every string and key, because databases disagree about it. A
+/// Nesting is limited to 128 levels. U+0000 is refused in every string and key, because databases disagree about it; a key
+/// that is there twice, because a proxy or firewall in front may read the other one (RFC 8259, section 4; ASVS 5.0 1.5.3). A
 /// declared type is demanded because browsers send `text/plain` across origins without asking (OWASP Cross-Site Request
 /// Forgery Prevention Cheat Sheet).
 #[derive(Debug, Clone)]
@@ -64,9 +71,12 @@ impl JsonObject {
         let fault = if bytes.is_empty() {
             FieldError::whole_body("missing", "Field required")
         } else {
-            match serde_json::from_slice(bytes) {
-                Ok(Value::Object(object)) => match null_character_in_object(&object) {
-                    Some(path) => null_character(path),
+            let mut found = Found::default();
+            let mut parser = serde_json::Deserializer::from_slice(bytes);
+            let value = found.deserialize(&mut parser);
+            match value.and_then(|value| parser.end().map(|()| value)) {
+                Ok(Value::Object(object)) => match found.fault {
+                    Some(fault) => fault,
                     None => return Ok(Self(object)),
                 },
                 Ok(_) => not_an_object(),
@@ -126,31 +136,114 @@ where
     )
 }
 
-fn null_character_in_object(object: &Map<String, Value>) -> Option<Vec<Segment>> {
-    object.iter().find_map(|(key, value)| {
-        if key.contains('\0') {
-            return Some(Vec::new());
-        }
-        null_character_in(value).map(|path| prepend(key.as_str().into(), path))
-    })
+/// The fault of a field that is there twice.
+pub(crate) fn duplicate<P>(path: P) -> FieldError
+where
+    P: IntoIterator,
+    P::Item: Into<Segment>,
+{
+    FieldError::new(Source::Body, path, "duplicate", "Field given more than once")
 }
 
-// The recursion is as deep as serde_json's limit allows.
-fn null_character_in(value: &Value) -> Option<Vec<Segment>> {
-    match value {
-        Value::String(text) => text.contains('\0').then(Vec::new),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(index, item)| null_character_in(item).map(|path| prepend(index.into(), path))),
-        Value::Object(object) => null_character_in_object(object),
-        _ => None,
+/// Reads a value as `Value` does, and on the way finds what `Value` lets pass: keys that are there twice, U+0000.
+#[derive(Default)]
+struct Found {
+    path: Vec<Segment>,
+    fault: Option<FieldError>,
+}
+
+/// Under which key `serde_json` gives a number where the application has switched on its `arbitrary_precision`.
+const NUMBER: &str = "$serde_json::private::Number";
+
+impl Found {
+    fn fault(&mut self, fault: fn(Vec<Segment>) -> FieldError) {
+        if self.fault.is_none() {
+            self.fault = Some(fault(self.path.clone()));
+        }
+    }
+
+    fn text(&mut self, text: String) -> String {
+        if text.contains('\0') {
+            self.fault(null_character);
+        }
+        text
     }
 }
 
-fn prepend(first: Segment, mut path: Vec<Segment>) -> Vec<Segment> {
-    path.insert(0, first);
-    path
+impl<'de> DeserializeSeed<'de> for &mut Found {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Found {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(self.text(text.to_owned()).into())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(self.text(text).into())
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Value, S::Error> {
+        let mut all = Vec::new();
+        loop {
+            self.path.push(all.len().into());
+            let item = items.next_element_seed(&mut *self)?;
+            self.path.pop();
+            match item {
+                Some(item) => all.push(item),
+                None => return Ok(all.into()),
+            }
+        }
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut fields: M) -> Result<Value, M::Error> {
+        let mut object = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            let key = self.text(key);
+            self.path.push(key.as_str().into());
+            if object.contains_key(&key) {
+                self.fault(duplicate);
+            }
+            let value = fields.next_value_seed(&mut *self)?;
+            self.path.pop();
+            object.insert(key, value);
+        }
+        let object = Value::Object(object);
+        if object.get(NUMBER).is_some() {
+            return serde_json::from_value(object).map_err(M::Error::custom);
+        }
+        Ok(object)
+    }
 }
 
 /// An answer in JSON that is neither stored nor sniffed: it speaks of accounts and may carry tokens (RFC 6749, section
@@ -342,6 +435,32 @@ mod tests {
         assert_eq!(fault(r#"{"a":{"b":["","\u0000"]}}"#).await, null("a.b[1]"));
         assert_eq!(fault(r#"{"a":{"\u0000":1}}"#).await, null("a"));
         assert_eq!(fault(r#"{"\u0000":1}"#).await, null(""));
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_there_twice_are_refused_with_their_field() {
+        let twice = |field: &str| (field.to_owned(), "duplicate".to_owned());
+        assert_eq!(fault(r#"{"email":"a","email":"a"}"#).await, twice("email"));
+        assert_eq!(fault(r#"{"a":1,"b":2,"a":null}"#).await, twice("a"));
+        assert_eq!(
+            fault(r#"{"pass\u0077ord":1,"password":2}"#).await,
+            twice("password")
+        );
+        assert_eq!(fault(r#"{"a":[0,{"b":{},"b":[]}]}"#).await, twice("a[1].b"));
+        assert_eq!(fault(r#"{"":1,"":2}"#).await.1, "duplicate");
+        assert_eq!(fault(r#"{"a":1,"a":}"#).await.1, "json_invalid");
+        for other in [r#"{"A":1,"a":1}"#, r#"{"a":{"a":{"a":1}},"b":{"a":1}}"#] {
+            assert_eq!(json(other).await, (StatusCode::OK, other.into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn values_are_what_serde_json_makes_of_them() {
+        let all = r#"{"a":[null,true,-1,18446744073709551615,9223372036854775808,-9223372036854775808,1.5e3,-0.0,1e-7,
+            123456789012345678901234567890,"","\u00e9\ud83d\ude00",{},[],{"b":{"c":[[{"d":"e"}]]}}]}"#;
+        let expected: Value = serde_json::from_str(all).unwrap();
+        let JsonObject(found) = JsonObject::parse(all.as_bytes()).unwrap();
+        assert_eq!(Value::Object(found), expected);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use zeroize::Zeroize;
 
 use crate::{
     body,
-    json::{JsonObject, null_character},
+    json::{JsonObject, duplicate, null_character},
     refusal::{FieldError, Refusal},
 };
 
@@ -84,7 +84,7 @@ impl LoginForm {
         let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
         let bytes = body::read(request).await?;
         if json {
-            Self::from_object(&JsonObject::parse(&bytes)?)
+            Self::from_object(JsonObject::parse(&bytes)?)
         } else if media_type == URLENCODED {
             Self::from_pairs(urlencoded(&bytes)?)
         } else {
@@ -105,20 +105,16 @@ impl LoginForm {
             if let Some((_, slot)) = slot
                 && slot.replace(value).is_some()
             {
-                errors.push(FieldError::in_body(
-                    &name,
-                    "duplicate",
-                    "Field given more than once",
-                ));
+                errors.push(duplicate([name.as_str()]));
             }
         }
         Self::checked(found, errors)
     }
 
-    fn from_object(JsonObject(object): &JsonObject) -> Result<Self, Refusal> {
+    fn from_object(JsonObject(mut object): JsonObject) -> Result<Self, Refusal> {
         let mut errors = Vec::new();
-        let found = FIELDS.map(|field| match object.get(field) {
-            Some(Value::String(text)) => Some(text.clone()),
+        let found = FIELDS.map(|field| match object.remove(field) {
+            Some(Value::String(text)) => Some(text),
             None | Some(Value::Null) => None,
             Some(_) => {
                 let message = "Input should be a valid string";

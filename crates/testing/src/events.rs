@@ -19,6 +19,8 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
+use crate::leaks::Listener;
+
 /// Captures all events of the present thread, at all levels, until the value is dropped.
 ///
 /// The body of a `#[tokio::test]` and all it calls or spawns run on one thread. A task that may run on another one, in a
@@ -38,7 +40,7 @@ pub fn captured_events() -> CapturedEvents {
     static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Registry::default()));
     LazyLock::force(&SECOND);
     let log = Log::default();
-    let dispatch = Dispatch::new(Registry::default().with(log.clone()));
+    let dispatch = Dispatch::new(Registry::default().with(log.clone()).with(Listener));
     let guard = tracing::dispatcher::set_default(&dispatch);
     CapturedEvents {
         log,

@@ -10,6 +10,8 @@ mod call;
 mod clock;
 mod events;
 mod hasher;
+#[doc(hidden)]
+pub mod leaks;
 mod outbox;
 mod race;
 mod random;

@@ -171,6 +171,35 @@ async fn a140_what_is_no_json_is_refused() {
     still_works(&app, EMAIL).await;
 }
 
+#[tokio::test]
+async fn a_key_that_is_there_twice_is_refused_on_every_route() {
+    let app = app().await;
+    let id = app.user(EMAIL).await;
+    let merlin = merlin(&app).await;
+    let login = app.rewired(Wiring::usual().users(axum_users::AxumUsers::json_login));
+    let fields = r#""email": "a@b.bt", "username": "a@b.bt", "password": "excalibur in the lake", "token": "x", "name": "x""#;
+    for (again, field) in [
+        (r#""email": "c@d.bt""#, "email"),
+        (r#""username": "a@b.bt""#, "username"),
+        (r#""pass\u0077ord": "holy hand grenade""#, "password"),
+        (r#""token": null"#, "token"),
+        (r#""is_superuser": true, "is_superuser": false"#, "is_superuser"),
+        (r#""own": {"in": [{"a": 1, "a": 1}]}"#, "own.in[0].a"),
+    ] {
+        let body = format!("{{{fields}, {again}}}");
+        let mut calls: Vec<_> = json_operations(&app, &id)
+            .iter()
+            .map(|operation| operation.call_by(&app, &merlin))
+            .collect();
+        calls.extend(BACKENDS.map(|backend| login.post(&format!("/auth/{backend}/login"))));
+        for call in calls {
+            let answer = call.body("application/json", body.clone()).await;
+            answer.invalid(&[(field, "duplicate")]);
+        }
+    }
+    still_works(&app, EMAIL).await;
+}
+
 /// Inputs that have brought servers to tell of themselves.
 const HOSTILE: [&str; 12] = [
     "'",

@@ -4,21 +4,25 @@ use std::{
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Mutex},
+    thread,
     time::Duration,
 };
 
-use axum::{Router, middleware::map_response};
+use axum::{Router, middleware::from_fn};
 use axum_users::{
     AdminUpdate, AxumUsers, Backend, BearerTransport, Change, Context, CookieTransport, DatabaseStrategy,
-    Denied, EmailAddress, EndSessions, InvalidPassword, JwtKeys, JwtStrategy, MessageKind, Password,
-    PasswordHasher, PasswordOwner, PersonalTokens, RateLimits, RedisSessions, RedisStrategy, Registration,
-    Revoked, Secret, Secrets, TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate, UserHooks,
-    UserManager, UserRead, UserStore, UserUpdate, auth_router, change_email_router,
+    Denied, EmailAddress, EndSessions, InvalidPassword, JwtKeys, JwtStrategy, Message, MessageKind, Notice,
+    Password, PasswordHasher, PasswordOwner, PersonalTokens, RateLimits, RedisSessions, RedisStrategy,
+    Registration, Revoked, Secret, Secrets, TokenEvent, TokenOptions, Updated, User, UserApi, UserCreate,
+    UserHooks, UserManager, UserRead, UserStore, UserUpdate, auth_router, change_email_router,
     mail::{Links, MailHooks, Templates},
     normalize_email, personal_tokens_router, register_router, reset_password_router, sessions_router,
     user_list_router, users_router, verify_router,
 };
-use axum_users_testing::{OutboxReader, TestClock, fast_hasher};
+use axum_users_testing::{
+    OutboxReader, TestClock, fast_hasher,
+    leaks::{self, Kind, Watch},
+};
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -83,6 +87,13 @@ impl<U: User> UserHooks<U> for HouseRules {
             ));
         }
         Ok(())
+    }
+
+    fn compose(&self, notice: &Notice<'_, U>, _: &Context) -> Vec<Message> {
+        if let Some(token) = notice.token() {
+            leaks::note(Kind::Token, token);
+        }
+        Vec::new()
     }
 
     async fn on_token(&self, event: TokenEvent<'_, U::Id>, _: &Context) {
@@ -221,11 +232,27 @@ pub(crate) struct App<D: Database> {
     pub(crate) clock: TestClock,
     pub(crate) db: Arc<D>,
     pub(crate) tokens: HouseRules,
+    /// Dropped last.
+    pub(crate) watch: Watch,
 }
 
+const ROOT: &str = "Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx";
+
 pub(crate) fn secrets() -> Secrets {
-    let root = Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx");
+    let root = Secret::new(ROOT);
     Secrets::from_root(&root, "users").expect("the root is a secret")
+}
+
+/// Looks for what is secret before anybody comes.
+fn watch() -> Watch {
+    let watch = Watch::start();
+    leaks::note(Kind::Key, ROOT);
+    leaks::note(Kind::Password, PASSWORD);
+    let secrets = secrets();
+    for key in [secrets.reset(), secrets.verify()].into_iter().flatten() {
+        leaks::note_bytes(Kind::Key, key.expose());
+    }
+    watch
 }
 
 /// The backends, over any store; opaque tokens in Redis, if there is one.
@@ -284,6 +311,7 @@ pub(crate) fn manager<D: Database>(
 
 impl<D: Database> App<D> {
     pub(crate) fn on(db: Arc<D>, clock: TestClock, wiring: Wiring<D>) -> Self {
+        let watch = watch();
         let store = Watched::new(db.store());
         let rules = HouseRules::default();
         let manager = manager(&store, &clock, wiring.hasher, rules.clone()).with_limits(wiring.limits);
@@ -313,7 +341,7 @@ impl<D: Database> App<D> {
             .merge((wiring.extra)(&users))
             .split_for_parts();
         Self {
-            router: router.layer(map_response(look)),
+            router: router.layer(from_fn(look)),
             api: users.finish(api).expect("the document is sound"),
             outbox: OutboxReader::new(db.store()),
             users,
@@ -321,6 +349,7 @@ impl<D: Database> App<D> {
             clock,
             db,
             tokens: rules,
+            watch,
         }
     }
 
@@ -506,8 +535,10 @@ pub(crate) async fn wired(wiring: Wiring<SqliteInMemory>) -> App<SqliteInMemory>
 
 /// Runs a test on a database of its own, and drops that whatever comes.
 pub(crate) fn run<D: Database>(test: impl AsyncFnOnce(&App<D>)) {
+    let name = thread::current().name().unwrap_or_default().to_owned();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .thread_name(name)
         .enable_all()
         .build()
         .expect("the system has threads to give");

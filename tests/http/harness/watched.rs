@@ -11,10 +11,12 @@ use std::{
 
 use axum_users::{
     Accepts, Applied, Change, Claim, Compose, EmailChangeRecord, EmailChangeToken, EmailKey, Expected, IdOf,
-    Inserted, Leased, ListUsers, Message, NewPersonalToken, NewToken, NewUser, Outbox, PendingEmailStore,
-    PersonalTokenRecord, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore, SetupError, SignedIn,
-    StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, UserQuery, UserStore,
+    Inserted, Leased, ListUsers, Message, NewPersonalToken, NewToken, NewUser, Outbox, PasswordHash,
+    PendingEmailStore, PersonalTokenRecord, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore,
+    SetupError, SignedIn, StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse,
+    UserQuery, UserStore,
 };
+use axum_users_testing::leaks::{self, Kind};
 
 /// Clones share the counter and the switch.
 #[derive(Clone)]
@@ -53,6 +55,13 @@ impl<S> Watched<S> {
         self.watch.in_use.store(in_use, Ordering::SeqCst);
     }
 
+    /// Keeps a hash in mind, so that it is looked for in answers and in the log.
+    fn note(hash: Option<&PasswordHash>) {
+        if let Some(hash) = hash {
+            leaks::note(Kind::Hash, hash.as_str());
+        }
+    }
+
     fn ask(&self) -> Result<&S, StoreError> {
         self.watch.calls.fetch_add(1, Ordering::SeqCst);
         if self.watch.down.load(Ordering::SeqCst) {
@@ -88,10 +97,12 @@ impl<S: UserStore> UserStore for Watched<S> {
         new: NewUser<S::Columns>,
         compose: Compose<'_, S::User>,
     ) -> Result<Inserted<S::User>, StoreError> {
+        Self::note(new.hashed_password.as_ref());
         self.ask()?.insert(new, compose).await
     }
 
     async fn update(&self, id: &IdOf<S>, change: Change<S::Columns>) -> Result<Applied<S::User>, StoreError> {
+        Self::note(change.set.hashed_password.as_ref());
         self.ask()?.update(id, change).await
     }
 
@@ -119,6 +130,7 @@ impl<S: UserStore> UserStore for Watched<S> {
         new: NewUser<S::Columns>,
         messages: Vec<Message>,
     ) -> Result<Rehearsed, StoreError> {
+        Self::note(new.hashed_password.as_ref());
         self.ask()?.rehearse(new, messages).await
     }
 

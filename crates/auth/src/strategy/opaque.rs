@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum_users_core::{Random, RandomError, SetupError, SystemRandom, TokenDigest};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
 
 /// 32 bytes and 4 bytes, in base64url without padding.
 const RANDOM_CHARS: usize = 43;
@@ -86,11 +87,14 @@ impl OpaqueTokens {
     /// # Errors
     /// [`RandomError`] where there is no chance to be had.
     pub fn generate(&self, backend: &str) -> Result<String, RandomError> {
-        let mut bytes = [0; 32];
-        self.random.fill(&mut bytes)?;
-        let body = format!("{}{}", self.prefix, BASE64_URL_SAFE_NO_PAD.encode(bytes));
-        let checksum = checksum(&body, backend);
-        Ok(body + &checksum)
+        let mut bytes = Zeroizing::new([0; 32]);
+        self.random.fill(bytes.as_mut_slice())?;
+        // With this room the text is never moved, so no copy of it stays unwiped.
+        let mut text = String::with_capacity(self.prefix.len() + RANDOM_CHARS + CHECKSUM_CHARS);
+        text.push_str(&self.prefix);
+        BASE64_URL_SAFE_NO_PAD.encode_string(*bytes, &mut text);
+        text.push_str(&checksum(&text, backend));
+        Ok(text)
     }
 
     /// The digest of a token, if the text can be one of `backend`.

@@ -11,6 +11,7 @@ use utoipa::{
     ToSchema,
     openapi::security::{Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme},
 };
+use zeroize::Zeroize;
 
 use crate::{
     json::{Json, no_store},
@@ -60,6 +61,12 @@ pub struct BearerResponse {
     /// How many seconds the token is good; absent where it never ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
+}
+
+impl Drop for BearerResponse {
+    fn drop(&mut self) {
+        self.access_token.zeroize();
+    }
 }
 
 /// Shows no token.

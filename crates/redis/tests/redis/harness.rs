@@ -28,7 +28,10 @@ use axum_users_core::{
     Secret, Secrets, Timestamp, TokenRecord, UserManager, UserStore,
 };
 use axum_users_redis::{RedisSessions, RedisStrategy};
-use axum_users_testing::{InMemoryApi, Skipped, TestClock};
+use axum_users_testing::{
+    InMemoryApi, Skipped, TestClock,
+    leaks::{self, Kind, Watch},
+};
 use redis::{Commands, Connection};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -41,6 +44,7 @@ pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(crate) const BACKEND: &str = "session";
 pub(crate) const OTHER: &str = "other";
 
+const ROOT: &str = "Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx";
 const SHARED_SERVER: &str = "redis://127.0.0.1:6379";
 
 pub(crate) type Api = InMemoryApi;
@@ -54,6 +58,8 @@ pub(crate) struct Stage {
     pub(crate) clock: TestClock,
     pub(crate) users: AxumUsers<Api>,
     router: Router,
+    /// Dropped last.
+    _watch: Watch,
 }
 
 impl Stage {
@@ -81,6 +87,8 @@ impl Stage {
         url: &str,
         backends: impl FnOnce(&RedisSessions) -> [Backend<Api>; N],
     ) -> Self {
+        let watch = Watch::start();
+        leaks::note(Kind::Key, ROOT);
         let prefix = format!("test-{}", Uuid::new_v4().simple());
         let redis = RedisSessions::from_url(url)
             .and_then(|redis| redis.prefix(&*prefix))
@@ -103,11 +111,13 @@ impl Stage {
             clock,
             users,
             router,
+            _watch: watch,
         }
     }
 
     pub(crate) async fn user(&self, name: &str) -> Uuid {
         let email = EmailAddress::parse(&format!("{name}@example.com")).expect("an address");
+        leaks::note(Kind::Address, email.as_str());
         let new = NewUser::new(email, None, (), self.clock.now());
         match self.users.manager().store().insert(new, &|_| Vec::new()).await {
             Ok(Inserted::Created(user)) => user.id,
@@ -149,7 +159,11 @@ impl Stage {
         context: &Context,
     ) -> Issue {
         let grant = Grant::new(user, epoch, backend, context);
-        self.strategy(backend).issue(grant).await.expect("redis answers")
+        let issue = self.strategy(backend).issue(grant).await.expect("redis answers");
+        if let Issue::Issued(token) = &issue {
+            leaks::note(Kind::Token, token.expose());
+        }
+        issue
     }
 
     /// Logs in, and expects that it works.
@@ -171,6 +185,7 @@ impl Stage {
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, token: &str) -> Response<Body> {
+        leaks::note(Kind::Token, token);
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -239,7 +254,7 @@ pub(crate) fn issued(issue: Issue) -> IssuedToken {
 }
 
 pub(crate) fn secrets() -> Secrets {
-    Secrets::from_root(&Secret::from("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"), "users").expect("a secret")
+    Secrets::from_root(&Secret::from(ROOT), "users").expect("a secret")
 }
 
 pub(crate) fn raw(url: &str) -> redis::RedisResult<Connection> {

@@ -11,12 +11,16 @@ use axum_users_core::{
     SignedIn, Stored, TokenDigest, User, UserApi, UserCreate, UserHooks, UserManager, UserRead, UserStore,
     UserUpdate,
 };
-use axum_users_testing::{OutboxReader, TestClock, TestRandom, fast_hasher};
+use axum_users_testing::{
+    OutboxReader, TestClock, TestRandom, fast_hasher,
+    leaks::{self, Kind, Watch},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::hooks::Recorder;
 
+const ROOT: &str = "Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx";
 pub(crate) const ADA: &str = "ada@example.com";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const NEW_PASSWORD: &str = "staple of the new";
@@ -44,6 +48,8 @@ impl<U: User> UserHooks<U> for Mails {
             Notice::ResetPassword { user, token } => (MessageKind::ResetPassword, user, token),
             _ => return Vec::new(),
         };
+        leaks::note(Kind::Token, token);
+        leaks::note(Kind::Address, user.email());
         let text = format!("Follow https://app.example/{}#token={token}.", kind.as_str());
         vec![Message::new(kind, user.email(), "Hello", text)]
     }
@@ -60,6 +66,8 @@ pub(crate) struct Stage {
     pub(crate) clock: TestClock,
     pub(crate) outbox: OutboxReader<InMemoryUsers>,
     pub(crate) calls: Arc<Mutex<Vec<String>>>,
+    /// Dropped last.
+    _watch: Watch,
 }
 
 impl Stage {
@@ -68,6 +76,8 @@ impl Stage {
     }
 
     pub(crate) fn with(settings: impl FnOnce(UserManager<Api>) -> UserManager<Api>) -> Self {
+        let watch = Watch::start();
+        leaks::note(Kind::Key, ROOT);
         let (store, clock) = (InMemoryUsers::new(), TestClock::default());
         let calls = Arc::<Mutex<Vec<String>>>::default();
         let hooks = (
@@ -75,7 +85,7 @@ impl Stage {
             Recorder::new("first", &calls),
             Recorder::new("second", &calls),
         );
-        let secrets = Secrets::from_root(&Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx"), "users").unwrap();
+        let secrets = Secrets::from_root(&Secret::new(ROOT), "users").unwrap();
         let manager = UserManager::new(store.clone(), hooks, &secrets)
             .unwrap()
             .with_hasher(fast_hasher())
@@ -89,6 +99,7 @@ impl Stage {
             store,
             clock,
             calls,
+            _watch: watch,
         }
     }
 
@@ -160,18 +171,23 @@ impl Stage {
 }
 
 pub(crate) fn email(address: &str) -> EmailAddress {
+    leaks::note(Kind::Address, address);
     EmailAddress::parse(address).unwrap()
 }
 
 pub(crate) fn password(typed: &str) -> Password {
+    leaks::note(Kind::Password, typed);
     Password::parse(typed).unwrap()
 }
 
 pub(crate) fn hash(text: &str) -> PasswordHash {
+    leaks::note(Kind::Hash, text);
     PasswordHash::from_stored(text)
 }
 
 pub(crate) fn registration(address: &str, typed: &str) -> UserCreate {
+    leaks::note(Kind::Address, address);
+    leaks::note(Kind::Password, typed);
     body(json!({ "email": address, "password": typed }))
 }
 
