@@ -26,7 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), "axum-users-"));
 const app = spawn(process.argv[2], [], {
   env: {
     ...process.env, BIND: "127.0.0.1:0", DATABASE_URL: `sqlite://${folder}/users.sqlite`, MAIL_URL: `file:${folder}`,
-    FRONTEND_ORIGINS: trusted, LIMIT_PER_ADDRESS: "100000", RUST_LOG: "trace",
+    FRONTEND_ORIGINS: trusted, LIMIT_PER_CLIENT: "100000", RUST_LOG: "trace",
   },
   stdio: ["ignore", "pipe", openSync(process.argv[3], "a")],
 });

@@ -455,7 +455,7 @@ def everything(app):
 
 with App(strict=False) as app:
     everything(app)
-with App(strict=True, TOKEN_PREFIX="camelot_", LIMIT_PER_ADDRESS="100000", **SECRETS) as app:
+with App(strict=True, TOKEN_PREFIX="camelot_", LIMIT_PER_CLIENT="100000", **SECRETS) as app:
     everything(app)
     json_web_token(app)
     bearer = app.session("db", KING)["Authorization"]

@@ -128,7 +128,7 @@ pub fn tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
         &[],
     );
     make(
-        &names.pending_email(),
+        &names.email_changes(),
         vec![
             format!("id {auto}"),
             format!("user_id {key} NOT NULL"),
@@ -179,7 +179,7 @@ pub(crate) fn drop_tables<E: UserEntity>(backend: DbBackend) -> Vec<String> {
     [
         names.outbox(),
         names.revoked(),
-        names.pending_email(),
+        names.email_changes(),
         names.epochs(),
         names.personal_tokens(),
         names.tokens(),

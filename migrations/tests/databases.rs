@@ -16,8 +16,8 @@ use axum_users_core::{
     Accepts, Applied, Change, Claim, Denied, EmailAddress, EndSessions, Epoch, Expected, Inserted,
     LimitPolicy, ListUsers, Message, MessageKind, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim,
     Outbox, OwnConflict, OwnRule, PasswordHash, PersonalTokenStore, Purged, Removed, Session, SessionStore,
-    SetupError, Subject, Timestamp, TokenDigest, TokenLimit, TokenStored, TokenUse, User, UserQuery,
-    UserStore, normalize_email,
+    SetupError, StoreError, Subject, Timestamp, TokenDigest, TokenLimit, TokenStored, TokenUse, User,
+    UserQuery, UserStore, normalize_email,
 };
 use axum_users_migrations::{MigrateError, Migrations, Migrator, State, migrate, up, up_with, user_columns};
 use axum_users_sea_orm::{CompanionError, SeaOrmUsers, UserEntity, connect, users};
@@ -489,9 +489,12 @@ async fn refused_values_of_own_columns_are_told_apart() {
             SeaOrmUsers::<account::Entity>::columns(NoExtra {}),
             at(1),
         );
-        let none = users.insert(none, &|_| Vec::new()).await.unwrap();
-        let expected = OwnConflict::new(OwnRule::Invalid, Some("order".to_owned()));
-        assert!(matches!(none, Inserted::OwnConflict(conflict) if conflict == expected));
+        // Nobody gave the column a value: that is no fault of who registers.
+        let none = users.insert(none, &|_| Vec::new()).await;
+        let Err(StoreError::Fault(cause)) = none else {
+            panic!("{backend:?} took it")
+        };
+        assert!(cause.to_string().contains("`order`"), "{cause}");
         assert!(users.find_by_login("c@example.com").await.unwrap().is_none());
     })
     .await;
@@ -776,7 +779,7 @@ async fn claims_hold_while_their_session_lives() {
             let mut token = NewToken::new(id, "db", digest(name), Epoch(0), at(1000));
             token.expires_at = end;
             token.user_agent = Some("ä\0".repeat(300));
-            token.address = Some("2001:db8::1".parse().unwrap());
+            token.client_address = Some("2001:db8::1".parse().unwrap());
             assert!(matches!(users.insert_token(token).await.unwrap(), TokenStored::Stored { ended: 0, .. }));
         }
         let session = holds(opaque("lost", "db"), 4999).await.unwrap().session;
@@ -1591,7 +1594,7 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
         for table in [
             "account_tokens",
             "account_epochs",
-            "account_pending_email",
+            "account_email_changes",
             "account",
         ] {
             db.execute_unprepared(&format!("DROP TABLE {table}"))
@@ -1619,7 +1622,7 @@ async fn a_database_that_does_not_fit_is_refused_with_what_to_do() {
             let _ = db.execute_unprepared("DROP TABLE account_tokens").await;
             let _ = db.execute_unprepared("DROP TABLE account_personal_tokens").await;
             let _ = db.execute_unprepared("DROP TABLE account_epochs").await;
-            let _ = db.execute_unprepared("DROP TABLE account_pending_email").await;
+            let _ = db.execute_unprepared("DROP TABLE account_email_changes").await;
             let _ = db.execute_unprepared("DROP TABLE account").await;
             db.execute_unprepared(sql).await.unwrap();
             for statement in axum_users_migrations::tables::<account::Entity>(backend) {
@@ -1712,7 +1715,7 @@ async fn a_database_that_went_away_is_unavailable_and_not_empty() {
         gone.close().await.unwrap();
         let err = closed.find(&Uuid::nil()).await.unwrap_err();
         assert!(
-            matches!(err, axum_users_core::StoreError::Unavailable(_)),
+            matches!(err, StoreError::Unavailable(_)),
             "{err:?}"
         );
         let err = closed
@@ -1720,7 +1723,7 @@ async fn a_database_that_went_away_is_unavailable_and_not_empty() {
             .await
             .unwrap_err();
         assert!(
-            matches!(err, axum_users_core::StoreError::Unavailable(_)),
+            matches!(err, StoreError::Unavailable(_)),
             "{err:?}"
         );
         assert!(users.find(&Uuid::nil()).await.unwrap().is_none());

@@ -163,13 +163,13 @@ impl StoreFixture for MariaDb {
 
 mod sqlite {
     axum_users_testing::store_contract!(super::Sqlite);
-    axum_users_testing::pending_email_contract!(super::Sqlite);
+    axum_users_testing::email_change_contract!(super::Sqlite);
 }
 mod postgresql {
     axum_users_testing::store_contract!(super::Postgres);
-    axum_users_testing::pending_email_contract!(super::Postgres);
+    axum_users_testing::email_change_contract!(super::Postgres);
 }
 mod mariadb {
     axum_users_testing::store_contract!(super::MariaDb);
-    axum_users_testing::pending_email_contract!(super::MariaDb);
+    axum_users_testing::email_change_contract!(super::MariaDb);
 }

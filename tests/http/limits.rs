@@ -364,7 +364,7 @@ async fn guesses_of_who_is_signed_in_count_together<D: Database>(app: &App<D>) {
 
 async fn a_good_login_forgives_the_account_and_not_the_address<D: Database>(app: &App<D>) {
     let mut limits = RateLimits::new();
-    limits.failures_of_address = Quota::per_hour(50);
+    limits.failures_of_client = Quota::per_hour(50);
     let (app, hasher) = limited(app, limits);
     app.register(EMAIL).await;
     let guess = |email: &str, password| app.try_login("jwt", email, password).coming_from(HOME);
@@ -415,7 +415,7 @@ async fn many_people_behind_one_address_sign_in<D: Database>(app: &App<D>) {
     put_off(&answer);
     assert_eq!(answer.header("retry-after"), "1");
     // Another address, since what is counted in Redis goes on counting.
-    let (app, _) = limited(&app, RateLimits::new().per_address(1000));
+    let (app, _) = limited(&app, RateLimits::new().per_client(1000));
     for number in 0..350 {
         let email = format!("victim{number}@camelot.bt");
         wrong(&app, &email, 0).coming_from("192.0.2.5").await.is(400);
@@ -484,11 +484,11 @@ fn of_each_address<D: Database>(app: &App<D>, session: &Token) -> Vec<(&'static 
 async fn each_route_that_is_limited_is_put_off_before_it_costs_anything<D: Database>(app: &App<D>) {
     let mut limits = RateLimits::new();
     let two = Quota::per_minute(2);
-    limits.logins_of_address = two;
-    limits.mails_of_address = two;
-    limits.registrations_of_address = two;
-    limits.mailed_tokens_of_address = two;
-    limits.personal_tokens_of_address = two;
+    limits.logins_of_client = two;
+    limits.mails_of_client = two;
+    limits.registrations_of_client = two;
+    limits.mailed_tokens_of_client = two;
+    limits.personal_tokens_of_client = two;
     let session = {
         app.register(EMAIL).await;
         app.login("token", EMAIL).await
@@ -538,7 +538,7 @@ async fn each_route_that_is_limited_is_put_off_before_it_costs_anything<D: Datab
 
 async fn ipv6_clients_are_counted_by_64_bits_and_mapped_ones_as_ipv4<D: Database>(app: &App<D>) {
     let mut limits = RateLimits::new();
-    limits.logins_of_address = Quota::per_minute(3);
+    limits.logins_of_client = Quota::per_minute(3);
     let (app, _) = limited(app, limits);
     let mut number = 0;
     let mut status = async |address: &str| {
@@ -574,7 +574,7 @@ const HEADERS: [&str; 6] = [
 
 async fn headers_that_anybody_can_send_do_not_evade<D: Database>(app: &App<D>) {
     let mut limits = RateLimits::new();
-    limits.logins_of_address = Quota::per_minute(3);
+    limits.logins_of_client = Quota::per_minute(3);
     let claiming = |app: &App<D>, peer: &str, number: usize, heard: Option<&str>| {
         let claimed = client(number);
         let mut call = app
@@ -826,7 +826,7 @@ async fn where_the_address_is_unknown_accounts_are_limited_and_the_log_says_so_o
         "without limits there is nothing to say"
     );
     let mut limits = RateLimits::new();
-    limits.logins_of_address = Quota::per_hour(1);
+    limits.logins_of_client = Quota::per_hour(1);
     let app = plain.rewired(Wiring::usual().limits(limits));
     for number in 0..GUESSES {
         let email = if number % 2 == 0 { EMAIL } else { NOBODY };

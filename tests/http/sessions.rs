@@ -84,7 +84,7 @@ async fn a_list_shows_the_live_sessions_of_its_owner_alone<D: Database>(app: &Ap
     );
     assert_eq!(first["user_agent"], "Excalibur/1.0");
     assert_eq!(
-        first["address"],
+        first["client_address"],
         json!(null),
         "addresses are kept only where the application says so"
     );
@@ -439,6 +439,6 @@ async fn the_address_of_the_client_is_kept_where_the_application_says_so() {
         .header("x-forwarded-for", "1.1.1.1, 203.0.113.9")
         .await
         .token();
-    assert_eq!(app.sessions(&token).await[0]["address"], "203.0.113.9");
+    assert_eq!(app.sessions(&token).await[0]["client_address"], "203.0.113.9");
     assert_eq!(ids(&app.sessions(&token).await).len(), 1);
 }

@@ -96,7 +96,7 @@ impl Launcher {
             .env("BIND", "127.0.0.1:0")
             .env("HASH_THREADS", "1")
             // All clients have one address, and log in as fast as they can.
-            .env("LIMIT_PER_ADDRESS", "1000000")
+            .env("LIMIT_PER_CLIENT", "1000000")
             .env("MAIL_URL", format!("file:{}", env::temp_dir().display()))
             .env("RUST_LOG", log)
             .envs(more.iter().copied())

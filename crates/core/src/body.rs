@@ -10,14 +10,14 @@ use zeroize::Zeroizing;
 /// What is wrong with one field of a body. The value is never part of it.
 ///
 /// ```
-/// use axum_users_core::FieldError;
+/// use axum_users_core::BodyError;
 ///
-/// let error = FieldError::new("item", "out_of_stock", "There is none left");
+/// let error = BodyError::new("item", "out_of_stock", "There is none left");
 /// assert_eq!((error.path, &*error.code), (vec!["item".to_owned()], "out_of_stock"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct FieldError {
+pub struct BodyError {
     /// The way to the field, outermost first; empty for the body as a whole.
     pub path: Vec<String>,
     /// A stable code for programs: `missing`, `invalid_type`, `invalid_email`, or a validator's name.
@@ -26,7 +26,7 @@ pub struct FieldError {
     pub message: Cow<'static, str>,
 }
 
-impl FieldError {
+impl BodyError {
     /// An error in the field of this name.
     pub fn new(
         field: impl Into<String>,
@@ -79,11 +79,11 @@ pub trait RequestBody: Sized + Send + 'static {
     ///
     /// # Errors
     /// All fields that are wrong, not only the first one found where they are told apart.
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>>;
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>>;
 }
 
 impl<T: DeserializeOwned + Validate + Send + 'static> RequestBody for T {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let body: Self = serde_path_to_error::deserialize(Value::Object(object))
             .map_err(|error| vec![field_error(&error)])?;
         match body.validate() {
@@ -97,7 +97,7 @@ impl<T: DeserializeOwned + Validate + Send + 'static> RequestBody for T {
     }
 }
 
-fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldError {
+fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> BodyError {
     use serde_path_to_error::Segment;
 
     let mut path: Vec<String> = error
@@ -118,13 +118,13 @@ fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldEr
     {
         Some(field) => {
             path.push(field.to_owned());
-            FieldError {
+            BodyError {
                 path,
                 code: "missing".into(),
                 message: "Field required".into(),
             }
         }
-        None => FieldError {
+        None => BodyError {
             path,
             code: "invalid_type".into(),
             message: WRONG_TYPE.into(),
@@ -132,7 +132,7 @@ fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldEr
     }
 }
 
-fn collect(errors: &ValidationErrors, path: &mut Vec<String>, found: &mut Vec<FieldError>) {
+fn collect(errors: &ValidationErrors, path: &mut Vec<String>, found: &mut Vec<BodyError>) {
     for (field, kind) in errors.errors() {
         path.push(field.to_string());
         match kind {
@@ -142,7 +142,7 @@ fn collect(errors: &ValidationErrors, path: &mut Vec<String>, found: &mut Vec<Fi
                         .message
                         .clone()
                         .unwrap_or(Cow::Borrowed("This value is not allowed"));
-                    found.push(FieldError {
+                    found.push(BodyError {
                         path: path.clone(),
                         code: error.code.clone(),
                         message,
@@ -166,7 +166,7 @@ fn collect(errors: &ValidationErrors, path: &mut Vec<String>, found: &mut Vec<Fi
 #[derive(Debug)]
 pub(crate) struct Fields {
     object: Map<String, Value>,
-    errors: Vec<FieldError>,
+    errors: Vec<BodyError>,
 }
 
 impl Fields {
@@ -181,11 +181,11 @@ impl Fields {
     pub(crate) fn required<T>(
         &mut self,
         field: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, FieldError>,
+        parse: impl FnOnce(&str) -> Result<T, BodyError>,
     ) -> Option<T> {
         match self.object.remove(field) {
             None => {
-                self.errors.push(FieldError::missing(field));
+                self.errors.push(BodyError::missing(field));
                 None
             }
             Some(Value::String(text)) => {
@@ -194,7 +194,7 @@ impl Fields {
                 self.parsed(parse(&text))
             }
             Some(_) => {
-                self.errors.push(FieldError::invalid_type(field));
+                self.errors.push(BodyError::invalid_type(field));
                 None
             }
         }
@@ -204,7 +204,7 @@ impl Fields {
     pub(crate) fn optional<T>(
         &mut self,
         field: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, FieldError>,
+        parse: impl FnOnce(&str) -> Result<T, BodyError>,
     ) -> Option<T> {
         match self.object.remove(field) {
             None | Some(Value::Null) => None,
@@ -214,7 +214,7 @@ impl Fields {
                 self.parsed(parse(&text))
             }
             Some(_) => {
-                self.errors.push(FieldError::invalid_type(field));
+                self.errors.push(BodyError::invalid_type(field));
                 None
             }
         }
@@ -227,7 +227,7 @@ impl Fields {
             Some(value) => match value.as_u64() {
                 Some(seconds) if seconds > 0 => Some(Duration::from_secs(seconds)),
                 _ => {
-                    let error = FieldError::new(field, "invalid", "A whole number of seconds, 1 or more");
+                    let error = BodyError::new(field, "invalid", "A whole number of seconds, 1 or more");
                     self.errors.push(error);
                     None
                 }
@@ -240,11 +240,11 @@ impl Fields {
         let error = match self.object.remove(field) {
             None | Some(Value::Null) => return None,
             Some(Value::Array(items)) if items.is_empty() => {
-                FieldError::new(field, "too_short", "Leave the list out, or name one at least")
+                BodyError::new(field, "too_short", "Leave the list out, or name one at least")
             }
             Some(value) => match serde_json::from_value(value) {
                 Ok(texts) => return Some(texts),
-                Err(_) => FieldError::invalid_type(field),
+                Err(_) => BodyError::invalid_type(field),
             },
         };
         self.errors.push(error);
@@ -257,7 +257,7 @@ impl Fields {
             None | Some(Value::Null) => None,
             Some(Value::Bool(flag)) => Some(flag),
             Some(_) => {
-                self.errors.push(FieldError::invalid_type(field));
+                self.errors.push(BodyError::invalid_type(field));
                 None
             }
         }
@@ -272,12 +272,12 @@ impl Fields {
             .collect()
     }
 
-    fn parsed<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
+    fn parsed<T>(&mut self, parsed: Result<T, BodyError>) -> Option<T> {
         parsed.map_err(|error| self.errors.push(error)).ok()
     }
 
     /// Reads what is left as the application's own part.
-    pub(crate) fn own<X: RequestBody>(self) -> Result<X, Vec<FieldError>> {
+    pub(crate) fn own<X: RequestBody>(self) -> Result<X, Vec<BodyError>> {
         let mut errors = self.errors;
         match X::from_object(self.object) {
             Ok(own) if errors.is_empty() => Ok(own),

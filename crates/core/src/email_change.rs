@@ -208,12 +208,12 @@ impl<Id: fmt::Debug> fmt::Debug for EmailChangeRecord<Id> {
 ///
 /// An implementation also carries out every [`EmailChange`] in [`UserStore::update`], answers true in
 /// [`UserStore::keeps_email_changes`], and removes the changes of a user with the user and, once they are over, in
-/// [`purge`](crate::SessionStore::purge). `pending_email_contract` of `axum-users-testing` checks it.
+/// [`purge`](crate::SessionStore::purge). `email_change_contract` of `axum-users-testing` checks it.
 ///
 /// ```
-/// use axum_users_core::{EmailChangeToken, PendingEmailStore, StoreError, Timestamp, TokenDigest};
+/// use axum_users_core::{EmailChangeToken, EmailChangeStore, StoreError, Timestamp, TokenDigest};
 ///
-/// async fn waits(store: &impl PendingEmailStore, token: &str, now: Timestamp) -> Result<bool, StoreError> {
+/// async fn waits(store: &impl EmailChangeStore, token: &str, now: Timestamp) -> Result<bool, StoreError> {
 ///     let token = EmailChangeToken::Confirm(TokenDigest::of(token));
 ///     let found = store.find_email_change(token).await?;
 ///     Ok(found.is_some_and(|change| change.confirmed_at.is_none() && change.expires_at > now))
@@ -225,9 +225,9 @@ impl<Id: fmt::Debug> fmt::Debug for EmailChangeRecord<Id> {
 /// [`update`](UserStore::update): else a thief of an account keeps its owner out by an account with the old address.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` keeps no changes of address",
-    label = "`change_email_router` needs a store that implements `PendingEmailStore`"
+    label = "`change_email_router` needs a store that implements `EmailChangeStore`"
 )]
-pub trait PendingEmailStore: UserStore {
+pub trait EmailChangeStore: UserStore {
     /// The change with this token, whether it waits, was confirmed, or is over.
     fn find_email_change(
         &self,

@@ -227,9 +227,10 @@ operation_error! {
     /// fn status(error: &UpdateError) -> u16 {
     ///     match error {
     ///         UpdateError::Missing => 404,
-    ///         UpdateError::OwnConflict(_) => 409,
-    ///         UpdateError::Failed(_) => 503,
-    ///         _ => 400,
+    ///         UpdateError::Denied(_) | UpdateError::EmailChangeOff => 403,
+    ///         UpdateError::EmailAlreadyExists | UpdateError::InvalidPassword(_) => 400,
+    ///         // `Refusal::from(error).status()` knows all of them.
+    ///         _ => 500,
     ///     }
     /// }
     /// # assert_eq!(status(&UpdateError::Missing), 404);

@@ -511,7 +511,7 @@ pub trait UserHooks<U: User>: Send + Sync + 'static {
     /// [`on_after_notice`](Self::on_after_notice) is told, is sent.
     ///
     /// Users change their address themselves only if this is true, since the new one is confirmed by a mail. False by default.
-    fn mails(&self) -> bool {
+    fn delivers_mail(&self) -> bool {
         false
     }
 
@@ -701,8 +701,8 @@ macro_rules! tuple_of_hooks {
                 $(messages.extend(self.$index.compose(notice, context));)+
                 messages
             }
-            fn mails(&self) -> bool {
-                $(<$hook as UserHooks<U>>::mails(&self.$index))||+
+            fn delivers_mail(&self) -> bool {
+                $(<$hook as UserHooks<U>>::delivers_mail(&self.$index))||+
             }
             async fn on_after_notice(&self, notice: &Notice<'_, U>, context: &Context) {
                 $(self.$index.on_after_notice(notice, context).await;)+

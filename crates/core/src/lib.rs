@@ -35,12 +35,12 @@ pub use self::crash::crash_point;
 pub use self::password::PasswordStrength;
 pub use self::{
     api::{IdFor, UserApi, UserOf},
-    body::{FieldError, RequestBody},
+    body::{BodyError, RequestBody},
     clock::{Clock, Random, RandomError, SystemClock, SystemRandom, Timestamp},
     context::Context,
     email::{EmailAddress, EmailError, EmailKey, normalize_email, normalize_email_prefix},
     email_change::{
-        EmailChange, EmailChangeRecord, EmailChangeToken, EmailPolicy, NewEmailChange, PendingEmailStore,
+        EmailChange, EmailChangeRecord, EmailChangeStore, EmailChangeToken, EmailPolicy, NewEmailChange,
     },
     error::{
         ChangeEmailError, DeleteError, Failure, LoginError, PersonalTokenError, RegisterError, RequestError,

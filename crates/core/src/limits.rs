@@ -26,16 +26,16 @@ pub use self::{
 /// use axum_users_core::{Quota, RateLimits};
 ///
 /// let mut limits = RateLimits::new();
-/// limits.logins_of_address = Quota::per_minute(1000);
+/// limits.logins_of_client = Quota::per_minute(1000);
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RateLimits {
     /// Logins of a client address, right or wrong; 300 a minute.
-    pub logins_of_address: Quota,
+    pub logins_of_client: Quota,
     /// Logins of a client address that fail; 100 an hour. A right one is given back, and clears nothing else. Accounts to which
     /// the address is known, see below, are not counted here, so that one person cannot keep out all who share it.
-    pub failures_of_address: Quota,
+    pub failures_of_client: Quota,
     /// Wrong passwords for an account, from all clients that are not known to it; 30 in 30 minutes. What was typed as login
     /// is counted, in its normal form, whether there is such an account or not.
     ///
@@ -51,13 +51,13 @@ pub struct RateLimits {
     /// token that is good for as long.
     pub mails_to_target: Quota,
     /// Mails that a client address asks for, to whomever; 60 an hour.
-    pub mails_of_address: Quota,
+    pub mails_of_client: Quota,
     /// Accounts that a client address tries to make; 60 an hour.
-    pub registrations_of_address: Quota,
+    pub registrations_of_client: Quota,
     /// Mailed tokens that a client address presents; 100 an hour.
-    pub mailed_tokens_of_address: Quota,
+    pub mailed_tokens_of_client: Quota,
     /// Personal access tokens that a client address tries to make; 60 an hour.
-    pub personal_tokens_of_address: Quota,
+    pub personal_tokens_of_client: Quota,
     /// How long a client address that has signed in is known to the account; 90 days.
     pub known_for: Duration,
     pub(crate) on: bool,
@@ -70,15 +70,15 @@ impl RateLimits {
     /// The default.
     pub fn new() -> Self {
         Self {
-            logins_of_address: Quota::per_minute(300),
-            failures_of_address: Quota::per_hour(100),
+            logins_of_client: Quota::per_minute(300),
+            failures_of_client: Quota::per_hour(100),
             failures_of_account: Quota::new(30, Duration::from_mins(30)),
             failures_of_account_in_the_long_run: Quota::new(50, DAY),
             mails_to_target: Quota::new(5, Duration::from_hours(5)),
-            mails_of_address: Quota::per_hour(60),
-            registrations_of_address: Quota::per_hour(60),
-            mailed_tokens_of_address: Quota::per_hour(100),
-            personal_tokens_of_address: Quota::per_hour(60),
+            mails_of_client: Quota::per_hour(60),
+            registrations_of_client: Quota::per_hour(60),
+            mailed_tokens_of_client: Quota::per_hour(100),
+            personal_tokens_of_client: Quota::per_hour(60),
             known_for: 90 * DAY,
             on: true,
             store: None,
@@ -100,14 +100,14 @@ impl RateLimits {
     /// Lets each client address do everything that is limited by address at least so often a minute, where many people
     /// share one. Limits of accounts and of mails to one address stay.
     #[must_use]
-    pub fn per_address(mut self, per_minute: u32) -> Self {
+    pub fn per_client(mut self, per_minute: u32) -> Self {
         for quota in [
-            &mut self.logins_of_address,
-            &mut self.failures_of_address,
-            &mut self.mails_of_address,
-            &mut self.registrations_of_address,
-            &mut self.mailed_tokens_of_address,
-            &mut self.personal_tokens_of_address,
+            &mut self.logins_of_client,
+            &mut self.failures_of_client,
+            &mut self.mails_of_client,
+            &mut self.registrations_of_client,
+            &mut self.mailed_tokens_of_client,
+            &mut self.personal_tokens_of_client,
         ] {
             *quota = quota.at_least(Quota::per_minute(per_minute));
         }

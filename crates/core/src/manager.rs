@@ -308,12 +308,12 @@ impl<A: UserApi> UserManager<A> {
         self.require_current_password
     }
 
-    /// How users change their address themselves: pending where hooks [mail](UserHooks::mails) and the store
+    /// How users change their address themselves: pending where hooks [mail](UserHooks::delivers_mail) and the store
     /// [keeps changes](UserStore::keeps_email_changes).
     pub fn email_policy(&self) -> EmailPolicy {
         if self.immediate_email_change {
             EmailPolicy::Immediate
-        } else if self.store.keeps_email_changes() && self.hooks.mails() {
+        } else if self.store.keeps_email_changes() && self.hooks.delivers_mail() {
             EmailPolicy::Pending
         } else {
             EmailPolicy::Off

@@ -11,9 +11,9 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    Accepts, Applied, Change, Claim, Compose, EmailChange, EmailChangeRecord, EmailChangeToken, EmailKey,
-    EndSessions, Epoch, Expected, Inserted, Leased, LimitPolicy, ListUsers, Message, NewEmailChange,
-    NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox, PendingEmailStore,
+    Accepts, Applied, Change, Claim, Compose, EmailChange, EmailChangeRecord, EmailChangeStore,
+    EmailChangeToken, EmailKey, EndSessions, Epoch, Expected, Inserted, Leased, LimitPolicy, ListUsers,
+    Message, NewEmailChange, NewPersonalToken, NewToken, NewUser, NoExtra, OpaqueClaim, Outbox,
     PersonalTokenRecord, PersonalTokenStore, Purged, Removed, Session, SessionKind, SessionStore, SignedIn,
     StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse, User, UserQuery,
     UserStore, normalize_email,
@@ -100,7 +100,7 @@ struct Tables {
     tokens: BTreeMap<i64, Token>,
     personal_tokens: BTreeMap<i64, PersonalToken>,
     revoked: BTreeMap<String, Timestamp>,
-    email_changes: BTreeMap<i64, PendingEmail>,
+    email_changes: BTreeMap<i64, StoredChange>,
     outbox: BTreeMap<i64, Row>,
     last_id: i64,
 }
@@ -132,7 +132,7 @@ impl PersonalToken {
     }
 }
 
-struct PendingEmail {
+struct StoredChange {
     new: NewEmailChange,
     user_id: Uuid,
     old_email: String,
@@ -202,7 +202,7 @@ impl Tables {
         change.is_some_and(|change| change.user_id == id && change.confirmed_at.is_some() == confirmed)
     }
 
-    fn drop_changes(&mut self, id: Uuid, which: impl Fn(i64, &PendingEmail) -> bool) {
+    fn drop_changes(&mut self, id: Uuid, which: impl Fn(i64, &StoredChange) -> bool) {
         self.email_changes
             .retain(|row, change| change.user_id != id || !which(*row, change));
     }
@@ -215,7 +215,7 @@ impl Tables {
             EmailChange::Ask(new) => {
                 self.drop_changes(user.id, |_, change| change.confirmed_at.is_none());
                 let id = self.next_id();
-                let change = PendingEmail {
+                let change = StoredChange {
                     new,
                     user_id: user.id,
                     old_email: user.email.clone(),
@@ -457,7 +457,7 @@ impl UserStore for InMemoryUsers {
     }
 }
 
-impl PendingEmailStore for InMemoryUsers {
+impl EmailChangeStore for InMemoryUsers {
     async fn find_email_change(
         &self,
         token: EmailChangeToken,
@@ -557,7 +557,7 @@ impl SessionStore for InMemoryUsers {
                 record.last_seen_at = token.last_seen_at;
                 record.expires_at = token.new.expires_at;
                 record.user_agent.clone_from(&token.new.user_agent);
-                record.address = token.new.address;
+                record.client_address = token.new.client_address;
                 Some(record)
             })
             .collect())

@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use crate::{
-    EmailAddress, FieldError, MailToken, NoExtra, Password, RequestBody,
+    BodyError, EmailAddress, MailToken, NoExtra, Password, RequestBody,
     body::Fields,
     schemas::{email, email_schema, password, password_schema},
 };
@@ -136,11 +136,11 @@ impl PersonalTokenRequest {
 
 const NAME_CHARS: usize = 100;
 
-fn name(text: &str) -> Result<String, FieldError> {
+fn name(text: &str) -> Result<String, BodyError> {
     let text = text.trim();
     let chars = text.chars().count();
     if chars == 0 || chars > NAME_CHARS || text.contains(char::is_control) {
-        return Err(FieldError::new(
+        return Err(BodyError::new(
             "name",
             "length",
             "A name has 1 to 100 characters, none of them a control character",
@@ -153,16 +153,16 @@ fn name(text: &str) -> Result<String, FieldError> {
     clippy::unnecessary_wraps,
     reason = "stands where other fields are parsed and may fail"
 )]
-fn token(text: &str) -> Result<MailToken, FieldError> {
+fn token(text: &str) -> Result<MailToken, BodyError> {
     Ok(MailToken::from(text))
 }
 
-fn done(fields: Fields) -> Result<(), Vec<FieldError>> {
+fn done(fields: Fields) -> Result<(), Vec<BodyError>> {
     fields.own::<NoExtra>().map(|_| ())
 }
 
 impl RequestBody for EmailRequest {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let mut fields = Fields::new(object);
         let email = fields.required("email", email);
         done(fields)?;
@@ -171,7 +171,7 @@ impl RequestBody for EmailRequest {
 }
 
 impl RequestBody for TokenRequest {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let mut fields = Fields::new(object);
         let token = fields.required("token", token);
         done(fields)?;
@@ -180,7 +180,7 @@ impl RequestBody for TokenRequest {
 }
 
 impl RequestBody for ResetPasswordRequest {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let mut fields = Fields::new(object);
         let token = fields.required("token", token);
         let password = fields.required("password", password("password"));
@@ -193,7 +193,7 @@ impl RequestBody for ResetPasswordRequest {
 }
 
 impl RequestBody for CurrentPasswordRequest {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let mut fields = Fields::new(object);
         let current_password = fields.optional("current_password", password("current_password"));
         done(fields)?;
@@ -202,10 +202,10 @@ impl RequestBody for CurrentPasswordRequest {
 }
 
 impl RequestBody for SessionNameRequest {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         // Absent is not the same as null: what names nothing takes nothing away.
         if !object.contains_key("name") {
-            return Err(vec![FieldError::missing("name")]);
+            return Err(vec![BodyError::missing("name")]);
         }
         let mut fields = Fields::new(object);
         let name = fields.optional("name", name);
@@ -215,7 +215,7 @@ impl RequestBody for SessionNameRequest {
 }
 
 impl RequestBody for PersonalTokenRequest {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let mut fields = Fields::new(object);
         let name = fields.required("name", name);
         let lifetime = fields.seconds("expires_in");
@@ -234,11 +234,11 @@ impl RequestBody for PersonalTokenRequest {
 
 trait OkOrDefault<T> {
     /// Whatever is missing here has left its error behind already.
-    fn ok_or_default(self) -> Result<T, Vec<FieldError>>;
+    fn ok_or_default(self) -> Result<T, Vec<BodyError>>;
 }
 
 impl<T> OkOrDefault<T> for Option<T> {
-    fn ok_or_default(self) -> Result<T, Vec<FieldError>> {
+    fn ok_or_default(self) -> Result<T, Vec<BodyError>> {
         self.ok_or_else(Vec::new)
     }
 }

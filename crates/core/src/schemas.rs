@@ -14,7 +14,7 @@ use utoipa::{
 use validator::Validate;
 
 use crate::{
-    Accepts, EmailAddress, EmailError, FieldError, Password, PasswordError, RequestBody, User, UserId,
+    Accepts, BodyError, EmailAddress, EmailError, Password, PasswordError, RequestBody, User, UserId,
     UserStore, body::Fields,
 };
 
@@ -217,7 +217,7 @@ pub struct UserCreate<X = NoExtra> {
 }
 
 impl<X: RequestBody> RequestBody for UserCreate<X> {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let mut fields = Fields::new(object);
         let email = fields.required("email", email);
         let password = fields.required("password", password("password"));
@@ -264,7 +264,7 @@ pub struct UserUpdate<X = NoExtra> {
 }
 
 impl<X: RequestBody> RequestBody for UserUpdate<X> {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let mut fields = Fields::new(object);
         let patch = UserPatch {
             email: fields.optional("email", email),
@@ -305,7 +305,7 @@ pub struct AdminUpdate<X = NoExtra> {
 }
 
 impl<X: RequestBody> RequestBody for AdminUpdate<X> {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<BodyError>> {
         let mut fields = Fields::new(object);
         let patch = UserPatch {
             email: fields.optional("email", email),
@@ -413,19 +413,19 @@ impl<U: User, X: From<U>> From<U> for AdminRead<U::Id, X> {
 }
 
 /// Reads an e-mail address from a body.
-pub(crate) fn email(text: &str) -> Result<EmailAddress, FieldError> {
+pub(crate) fn email(text: &str) -> Result<EmailAddress, BodyError> {
     EmailAddress::parse(text).map_err(|error| match error {
-        EmailError::TooLong => FieldError::new("email", "too_long", "This e-mail address is too long"),
-        _ => FieldError::new("email", "invalid_email", "This is not a valid e-mail address"),
+        EmailError::TooLong => BodyError::new("email", "too_long", "This e-mail address is too long"),
+        _ => BodyError::new("email", "invalid_email", "This is not a valid e-mail address"),
     })
 }
 
 /// Reads a password from the field of this name.
-pub(crate) fn password(field: &'static str) -> impl FnOnce(&str) -> Result<Password, FieldError> {
+pub(crate) fn password(field: &'static str) -> impl FnOnce(&str) -> Result<Password, BodyError> {
     move |text| {
         Password::parse(text).map_err(|error| match error {
-            PasswordError::TooLong => FieldError::new(field, "too_long", "A password has at most 1024 bytes"),
-            _ => FieldError::new(field, "invalid_password", "This cannot be a password"),
+            PasswordError::TooLong => BodyError::new(field, "too_long", "A password has at most 1024 bytes"),
+            _ => BodyError::new(field, "invalid_password", "This cannot be a password"),
         })
     }
 }
@@ -542,13 +542,7 @@ fn patch_schema(description: &str) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some(description))
-        .property(
-            "email",
-            nullable(
-                email_schema("A new address, which is unconfirmed at first."),
-                Type::String,
-            ),
-        )
+        .property("email", nullable(email_schema("A new address."), Type::String))
         .property(
             "password",
             nullable(password_schema("A new password."), Type::String),

@@ -141,7 +141,7 @@ pub struct NewToken<Id> {
     /// The user agent it is issued to.
     pub user_agent: Option<String>,
     /// The client address it is issued to, where that is kept.
-    pub address: Option<IpAddr>,
+    pub client_address: Option<IpAddr>,
     /// How many tokens of this backend the user may have with it.
     pub limit: Option<TokenLimit>,
 }
@@ -163,7 +163,7 @@ impl<Id> NewToken<Id> {
             created_at,
             expires_at: None,
             user_agent: None,
-            address: None,
+            client_address: None,
             limit: None,
         }
     }
@@ -274,7 +274,7 @@ pub struct TokenRecord {
     /// The user agent it was issued to.
     pub user_agent: Option<String>,
     /// The client address it was issued to, where that is kept.
-    pub address: Option<IpAddr>,
+    pub client_address: Option<IpAddr>,
 }
 
 impl TokenRecord {
@@ -288,7 +288,7 @@ impl TokenRecord {
             last_seen_at: None,
             expires_at: None,
             user_agent: None,
-            address: None,
+            client_address: None,
         }
     }
 }

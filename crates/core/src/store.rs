@@ -553,7 +553,7 @@ pub trait UserStore: Clone + Send + Sync + 'static {
     }
 
     /// Whether changes of address are kept until they are confirmed: true for a
-    /// [`PendingEmailStore`](crate::PendingEmailStore), false by default.
+    /// [`EmailChangeStore`](crate::EmailChangeStore), false by default.
     fn keeps_email_changes(&self) -> bool {
         false
     }

@@ -91,7 +91,7 @@ pub(crate) struct Settings {
     /// Lets each client address do everything that is limited by address at least so often a minute; for clients that share
     /// an address, and for tests. Limits of accounts stay
     #[arg(long, env, global = true, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit_per_address: Option<u32>,
+    pub(crate) limit_per_client: Option<u32>,
 
     /// Tells nobody who has an account: registration answers 202 either way, and whose address it is gets a mail
     #[arg(long, env, global = true, default_value = "0", action = ArgAction::Set, value_parser = BoolishValueParser::new())]

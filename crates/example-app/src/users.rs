@@ -114,8 +114,8 @@ pub(crate) fn users(
 /// How often clients may try something: counted in Redis, where there is one, so that several processes count together.
 fn limits(settings: &Settings) -> Result<RateLimits, Failed> {
     let mut limits = RateLimits::new();
-    if let Some(per_minute) = settings.limit_per_address {
-        limits = limits.per_address(per_minute);
+    if let Some(per_minute) = settings.limit_per_client {
+        limits = limits.per_client(per_minute);
     }
     if let Some(url) = settings.redis_url() {
         limits = limits.counted_in(RedisLimits::new(&RedisSessions::from_url(url)?));

@@ -114,7 +114,7 @@ impl<U: User> UserHooks<U> for MailHooks {
         self.compose_rows(|| self.composer.decoy(kind, context))
     }
 
-    fn mails(&self) -> bool {
+    fn delivers_mail(&self) -> bool {
         true
     }
 

@@ -87,7 +87,7 @@ pub(crate) fn record(held: Listed, backend: &str) -> Option<(TokenRecord, u64)> 
     record.expires_at = optional(expires.as_deref()).ok()?;
     record.name = name;
     record.user_agent = agent;
-    record.address = address.and_then(|address| address.parse().ok());
+    record.client_address = address.and_then(|address| address.parse().ok());
     Some((record, serial?.parse().ok()?))
 }
 

@@ -6,7 +6,7 @@ use axum_users_auth::{
     json::{Json, JsonObject},
     openapi::Route,
 };
-use axum_users_core::{ChangeEmailError, PendingEmailStore, TokenRequest, UserApi};
+use axum_users_core::{ChangeEmailError, EmailChangeStore, TokenRequest, UserApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// Lets the new mailbox confirm a change of address, and the old one undo it, by mailed tokens; to be mounted under `/auth`, say.
 ///
 /// Mount it wherever [`users_router`](crate::users_router) is: a new address waits there until it is confirmed here.
-pub fn change_email_router<A: UserApi<Store: PendingEmailStore>, S>(users: &AxumUsers<A>) -> OpenApiRouter<S>
+pub fn change_email_router<A: UserApi<Store: EmailChangeStore>, S>(users: &AxumUsers<A>) -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -62,7 +62,7 @@ where
 }
 
 /// Puts a new address into the place of the old one.
-async fn confirm<A: UserApi<Store: PendingEmailStore>>(
+async fn confirm<A: UserApi<Store: EmailChangeStore>>(
     State(users): State<AxumUsers<A>>,
     RequestContext(context): RequestContext,
     body: JsonObject,
@@ -76,7 +76,7 @@ async fn confirm<A: UserApi<Store: PendingEmailStore>>(
 }
 
 /// Takes a change of address back.
-async fn undo<A: UserApi<Store: PendingEmailStore>>(
+async fn undo<A: UserApi<Store: EmailChangeStore>>(
     State(users): State<AxumUsers<A>>,
     RequestContext(context): RequestContext,
     body: JsonObject,

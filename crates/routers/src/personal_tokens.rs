@@ -148,7 +148,7 @@ struct PersonalTokenRead {
     scopes: Option<Vec<String>>,
     /// When it was made.
     #[schema(required, format = DateTime)]
-    created_at: Option<String>,
+    created_at: String,
     /// When it was last used, to the minute; null until then.
     #[schema(required, format = DateTime)]
     last_seen_at: Option<String>,
@@ -173,7 +173,10 @@ struct PersonalTokenCreated {
     scopes: Option<Vec<String>>,
     /// When it was made.
     #[schema(required, format = DateTime)]
-    created_at: Option<String>,
+    created_at: String,
+    /// When it was last used; null, since it is new.
+    #[schema(required, format = DateTime)]
+    last_seen_at: Option<String>,
     /// When it ends; null for never.
     #[schema(required, format = DateTime)]
     expires_at: Option<String>,
@@ -186,8 +189,8 @@ impl From<PersonalTokenRecord> for PersonalTokenRead {
             name: record.name,
             scopes: record.scopes,
             created_at: rfc3339(record.created_at),
-            last_seen_at: record.last_seen_at.and_then(rfc3339),
-            expires_at: record.expires_at.and_then(rfc3339),
+            last_seen_at: record.last_seen_at.map(rfc3339),
+            expires_at: record.expires_at.map(rfc3339),
         }
     }
 }
@@ -244,7 +247,8 @@ where
         name: record.name,
         scopes: record.scopes,
         created_at: rfc3339(record.created_at),
-        expires_at: record.expires_at.and_then(rfc3339),
+        last_seen_at: record.last_seen_at.map(rfc3339),
+        expires_at: record.expires_at.map(rfc3339),
     };
     Ok((StatusCode::CREATED, Json(created)))
 }

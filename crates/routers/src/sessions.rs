@@ -198,7 +198,7 @@ struct SessionRead {
     name: Option<String>,
     /// When it began.
     #[schema(required, format = DateTime)]
-    created_at: Option<String>,
+    created_at: String,
     /// When it was last used, to the minute; null until then.
     #[schema(required, format = DateTime)]
     last_seen_at: Option<String>,
@@ -213,7 +213,7 @@ struct SessionRead {
     user_agent: Option<String>,
     /// The client address with which it began, where that is kept.
     #[schema(required, example = "203.0.113.9")]
-    address: Option<String>,
+    client_address: Option<String>,
     /// Whether it is the session of this very request.
     current: bool,
 }
@@ -226,10 +226,10 @@ impl SessionRead {
             backend: session.backend,
             name: session.name,
             created_at: rfc3339(session.created_at),
-            last_seen_at: session.last_seen_at.and_then(rfc3339),
-            expires_at: session.expires_at.and_then(rfc3339),
+            last_seen_at: session.last_seen_at.map(rfc3339),
+            expires_at: session.expires_at.map(rfc3339),
             user_agent: session.user_agent,
-            address: session.address.map(|address| address.to_string()),
+            client_address: session.client_address.map(|address| address.to_string()),
         }
     }
 }

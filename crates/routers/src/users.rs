@@ -23,7 +23,7 @@ use crate::{
 /// Lets users see and change themselves, and superusers all others; to be mounted under `/users`, say.
 ///
 /// A new address of a user waits until its own mailbox confirms it by [`change_email_router`](crate::change_email_router), which
-/// wants to be mounted too. Without hooks that mail ([`UserHooks::mails`](axum_users_core::UserHooks::mails)), or with a store that
+/// wants to be mounted too. Without hooks that mail ([`UserHooks::delivers_mail`](axum_users_core::UserHooks::delivers_mail)), or with a store that
 /// keeps no such changes, users cannot change their address, and the log says so when the router is made.
 ///
 /// After [`AxumUsers::verified_only`] it serves only users whose address is confirmed.
@@ -35,7 +35,7 @@ where
         tracing::warn!(
             target: "axum_users",
             "users cannot change their e-mail address: nothing mails the link that confirms a new one. Give the manager hooks \
-             that mail (`MailHooks`, or `UserHooks::mails` of your own) and a store with pending changes of address, or choose \
+             that mail (`MailHooks`, or `UserHooks::delivers_mail` of your own) and a store with pending changes of address, or choose \
              `UserManager::insecure_immediate_email_change`, which lets a thief of a session move the account away"
         );
     }

@@ -37,7 +37,7 @@ const PERSONAL_TOKENS: [&str; 8] = [
 ];
 const EPOCHS: [&str; 2] = ["user_id", "epoch"];
 const REVOKED: [&str; 2] = ["token_id", "expires_at"];
-const PENDING_EMAIL: [&str; 11] = [
+const EMAIL_CHANGES: [&str; 11] = [
     "id",
     "user_id",
     "confirm_digest",
@@ -97,7 +97,7 @@ pub(crate) async fn check<E: UserEntity>(
         (look.names.personal_tokens(), &PERSONAL_TOKENS[..]),
         (look.names.epochs(), &EPOCHS[..]),
         (look.names.revoked(), &REVOKED[..]),
-        (look.names.pending_email(), &PENDING_EMAIL[..]),
+        (look.names.email_changes(), &EMAIL_CHANGES[..]),
         (look.names.outbox(), &OUTBOX[..]),
     ] {
         look.columns(&table, columns, &remedy).await?;
@@ -309,7 +309,7 @@ impl<'a, C: ConnectionTrait> Look<'a, C> {
                     &self.names.tokens(),
                     &self.names.personal_tokens(),
                     &self.names.epochs(),
-                    &self.names.pending_email(),
+                    &self.names.email_changes(),
                     &self.names.outbox(),
                 ] {
                     if let Some(engine) = self.ask(engine, &[table]).await?.pop() {

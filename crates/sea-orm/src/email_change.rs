@@ -1,14 +1,14 @@
 //! Changes of address.
 
 use axum_users_core::{
-    EmailChange, EmailChangeRecord, EmailChangeToken, EmailKey, IdOf, NewEmailChange, PendingEmailStore,
+    EmailChange, EmailChangeRecord, EmailChangeStore, EmailChangeToken, EmailKey, IdOf, NewEmailChange,
     StoreError, Timestamp, User, normalize_email,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Value};
 
 use crate::{SeaOrmUsers, UserEntity, failure::store_error};
 
-impl<E: UserEntity> PendingEmailStore for SeaOrmUsers<E> {
+impl<E: UserEntity> EmailChangeStore for SeaOrmUsers<E> {
     async fn find_email_change(
         &self,
         token: EmailChangeToken,

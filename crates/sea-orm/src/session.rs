@@ -144,7 +144,7 @@ impl<E: UserEntity> SeaOrmUsers<E> {
             None::<i64>.into(),
             token.expires_at.map(Timestamp::as_millis).into(),
             user_agent.into(),
-            token.address.map(|address| address.to_string()).into(),
+            token.client_address.map(|address| address.to_string()).into(),
         ];
         self.sql.with(&self.sql.insert_token, values)
     }
@@ -316,6 +316,6 @@ fn record(row: &QueryResult, backend: &str) -> Result<TokenRecord, DbErr> {
     record.last_seen_at = last_seen_at.map(Timestamp::from_millis);
     record.expires_at = expires_at.map(Timestamp::from_millis);
     record.user_agent = row.try_get_by_index(5)?;
-    record.address = address.and_then(|address| address.parse().ok());
+    record.client_address = address.and_then(|address| address.parse().ok());
     Ok(record)
 }

@@ -83,7 +83,7 @@ impl Statements {
             table(&names.personal_tokens()),
             table(&names.epochs()),
             table(&names.revoked()),
-            table(&names.pending_email()),
+            table(&names.email_changes()),
             table(&names.outbox()),
         );
         let id = quote(backend, E::ID.as_str());

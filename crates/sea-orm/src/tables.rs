@@ -53,8 +53,8 @@ impl Tables {
     }
 
     /// Changes of address that wait, or may still be undone.
-    pub fn pending_email(&self) -> String {
-        format!("{}_pending_email", self.user)
+    pub fn email_changes(&self) -> String {
+        format!("{}_email_changes", self.user)
     }
 
     /// Mails that wait to be sent.

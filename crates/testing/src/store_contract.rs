@@ -254,9 +254,9 @@ macro_rules! store_contract {
 
 /// Makes one `#[test]` for every property of stores that keep changes of address, beside
 /// [`store_contract!`](crate::store_contract!): for a fixture whose store is a
-/// [`PendingEmailStore`](axum_users_core::PendingEmailStore).
+/// [`EmailChangeStore`](axum_users_core::EmailChangeStore).
 #[macro_export]
-macro_rules! pending_email_contract {
+macro_rules! email_change_contract {
     ($fixture:expr) => {
         $crate::store_contract! { @tests $fixture;
             changes_of_address_wait_with_what_they_were_asked_with

@@ -21,7 +21,7 @@ mod contract {
     axum_users_testing::store_contract!(super::InMemory);
 }
 mod email_changes {
-    axum_users_testing::pending_email_contract!(super::InMemory);
+    axum_users_testing::email_change_contract!(super::InMemory);
 }
 
 impl StrategyFixture for InMemory {

@@ -73,7 +73,7 @@ pub(crate) struct Settings {
 
     /// Lets each client address do everything that is limited by address at least so often a minute; limits of accounts stay
     #[arg(long, env)]
-    limit_per_address: Option<String>,
+    limit_per_client: Option<String>,
 }
 
 /// How the tokens of `db`, `cookie` and `redis` live.
@@ -181,12 +181,12 @@ impl Settings {
         if !self.strict {
             return Ok(RateLimits::insecure_off());
         }
-        let per_minute = self.limit_per_address.as_deref().filter(|text| !text.is_empty());
+        let per_minute = self.limit_per_client.as_deref().filter(|text| !text.is_empty());
         let limits = RateLimits::new();
         match per_minute.map(str::parse) {
             None => Ok(limits),
-            Some(Ok(per_minute @ 1..)) => Ok(limits.per_address(per_minute)),
-            Some(_) => Err("LIMIT_PER_ADDRESS is a number of requests a minute, at least 1".into()),
+            Some(Ok(per_minute @ 1..)) => Ok(limits.per_client(per_minute)),
+            Some(_) => Err("LIMIT_PER_CLIENT is a number of requests a minute, at least 1".into()),
         }
     }
 
@@ -274,15 +274,15 @@ mod tests {
     fn limits_are_on_where_everything_is_strict_and_raised_by_a_number() {
         let limits = |arguments: &[&str]| settings(arguments).limits().map_err(|error| error.to_string());
         assert!(!limits(&[]).unwrap().is_on());
-        let strict = limits(&["--strict", "1", "--limit-per-address", ""]).unwrap();
+        let strict = limits(&["--strict", "1", "--limit-per-client", ""]).unwrap();
         assert!(strict.is_on());
-        let raised = limits(&["--strict", "1", "--limit-per-address", "5000"]).unwrap();
-        assert!(raised.failures_of_address.most() > strict.failures_of_address.most());
+        let raised = limits(&["--strict", "1", "--limit-per-client", "5000"]).unwrap();
+        assert!(raised.failures_of_client.most() > strict.failures_of_client.most());
         assert_eq!(raised.failures_of_account, strict.failures_of_account);
         for wrong in [
-            "--limit-per-address=0",
-            "--limit-per-address=many",
-            "--limit-per-address=-1",
+            "--limit-per-client=0",
+            "--limit-per-client=many",
+            "--limit-per-client=-1",
         ] {
             assert!(limits(&["--strict", "1", wrong]).is_err(), "{wrong}");
         }

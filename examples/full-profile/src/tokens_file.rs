@@ -39,7 +39,7 @@ impl TokensFile {
 }
 
 impl<U: User> UserHooks<U> for TokensFile {
-    fn mails(&self) -> bool {
+    fn delivers_mail(&self) -> bool {
         true
     }
 

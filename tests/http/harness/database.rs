@@ -13,7 +13,7 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PendingEmailStore, PersonalTokenStore,
+    Accepts, EmailChangeStore, IdOf, InMemoryUsers, ListUsers, NoExtra, Outbox, PersonalTokenStore,
     RedisSessions, RequestBody, SeaOrmUsers, SessionStore, UserStore, connect, migrations, sea_orm,
 };
 use axum_users_testing::Skipped;
@@ -35,7 +35,7 @@ pub(crate) type IdIn<D> = IdOf<<D as Database>::Store>;
 pub(crate) trait Database: Sized + Send + Sync + 'static {
     type Store: SessionStore
         + PersonalTokenStore
-        + PendingEmailStore
+        + EmailChangeStore
         + ListUsers
         + Outbox
         + Accepts<Self::New>
@@ -229,7 +229,7 @@ impl TokensInRedis {
 pub(crate) trait UserTable: Send + Sync + 'static {
     type Store: SessionStore
         + PersonalTokenStore
-        + PendingEmailStore
+        + EmailChangeStore
         + ListUsers
         + Outbox
         + Accepts<Self::New>

@@ -10,9 +10,9 @@ use std::{
 };
 
 use axum_users::{
-    Accepts, Applied, Change, Claim, Compose, EmailChangeRecord, EmailChangeToken, EmailKey, Expected, IdOf,
-    Inserted, Leased, ListUsers, Message, NewPersonalToken, NewToken, NewUser, Outbox, PasswordHash,
-    PendingEmailStore, PersonalTokenRecord, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore,
+    Accepts, Applied, Change, Claim, Compose, EmailChangeRecord, EmailChangeStore, EmailChangeToken,
+    EmailKey, Expected, IdOf, Inserted, Leased, ListUsers, Message, NewPersonalToken, NewToken, NewUser,
+    Outbox, PasswordHash, PersonalTokenRecord, PersonalTokenStore, Purged, Rehearsed, Removed, SessionStore,
     SetupError, SignedIn, StoreError, Stored, Timestamp, TokenDigest, TokenRecord, TokenStored, TokenUse,
     UserQuery, UserStore,
 };
@@ -221,7 +221,7 @@ impl<S: PersonalTokenStore> PersonalTokenStore for Watched<S> {
     }
 }
 
-impl<S: PendingEmailStore> PendingEmailStore for Watched<S> {
+impl<S: EmailChangeStore> EmailChangeStore for Watched<S> {
     async fn find_email_change(
         &self,
         token: EmailChangeToken,

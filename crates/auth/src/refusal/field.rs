@@ -77,9 +77,9 @@ pub struct FieldError {
     message: Cow<'static, str>,
 }
 
-impl From<axum_users_core::FieldError> for FieldError {
+impl From<axum_users_core::BodyError> for FieldError {
     /// The same fault, in a body.
-    fn from(error: axum_users_core::FieldError) -> Self {
+    fn from(error: axum_users_core::BodyError) -> Self {
         let path = error.path.into_iter().map(|key| match key.parse() {
             Ok(index) => Segment::Index(index),
             Err(_) => Segment::Key(key),

@@ -67,7 +67,7 @@ impl<S: SessionStore> Strategy<IdOf<S>> for DatabaseStrategy<S> {
             token.expires_at = self.options.end_of(now);
             token.user_agent.clone_from(&grant.context.user_agent);
             let address = grant.context.client_address;
-            token.address = address.filter(|_| self.options.keeps_client_address());
+            token.client_address = address.filter(|_| self.options.keeps_client_address());
             token.limit = self.options.limit();
             let expires_at = token.expires_at;
             Ok(match self.store.insert_token(token).await? {

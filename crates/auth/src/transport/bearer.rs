@@ -49,7 +49,7 @@ impl BearerTransport {
     }
 }
 
-/// The answer to a login over [`BearerTransport`] (RFC 6749, section 5.1).
+/// The answer to a login (RFC 6749, section 5.1).
 #[derive(Clone, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct BearerResponse {
@@ -60,6 +60,7 @@ pub struct BearerResponse {
     pub token_type: String,
     /// How many seconds the token is good; absent where it never ends.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub expires_in: Option<u64>,
 }
 

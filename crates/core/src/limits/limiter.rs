@@ -41,31 +41,31 @@ enum Rule {
 impl Rule {
     const fn name(self) -> &'static str {
         match self {
-            Self::Logins => "logins_of_address",
-            Self::Failures => "failures_of_address",
+            Self::Logins => "logins_of_client",
+            Self::Failures => "failures_of_client",
             Self::Account => "failures_of_account",
             Self::AccountLong => "failures_of_account_in_the_long_run",
             Self::SignedIn => "failures_of_session_owner",
             Self::SignedInLong => "failures_of_session_owner_in_the_long_run",
             Self::MailsTo => "mails_to_target",
-            Self::MailsOf => "mails_of_address",
-            Self::Registrations => "registrations_of_address",
-            Self::MailedTokens => "mailed_tokens_of_address",
-            Self::PersonalTokens => "personal_tokens_of_address",
+            Self::MailsOf => "mails_of_client",
+            Self::Registrations => "registrations_of_client",
+            Self::MailedTokens => "mailed_tokens_of_client",
+            Self::PersonalTokens => "personal_tokens_of_client",
         }
     }
 
     const fn quota(self, limits: &RateLimits) -> Quota {
         match self {
-            Self::Logins => limits.logins_of_address,
-            Self::Failures => limits.failures_of_address,
+            Self::Logins => limits.logins_of_client,
+            Self::Failures => limits.failures_of_client,
             Self::Account | Self::SignedIn => limits.failures_of_account,
             Self::AccountLong | Self::SignedInLong => limits.failures_of_account_in_the_long_run,
             Self::MailsTo => limits.mails_to_target,
-            Self::MailsOf => limits.mails_of_address,
-            Self::Registrations => limits.registrations_of_address,
-            Self::MailedTokens => limits.mailed_tokens_of_address,
-            Self::PersonalTokens => limits.personal_tokens_of_address,
+            Self::MailsOf => limits.mails_of_client,
+            Self::Registrations => limits.registrations_of_client,
+            Self::MailedTokens => limits.mailed_tokens_of_client,
+            Self::PersonalTokens => limits.personal_tokens_of_client,
         }
     }
 }

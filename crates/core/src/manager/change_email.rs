@@ -2,9 +2,9 @@
 
 use crate::{
     Applied, Change, ChangeEmailError, Context, EmailAddress, EmailChange, EmailChangeRecord,
-    EmailChangeToken, EmailPolicy, EndSessions, Failure, IdFor, MailToken, Message, MessageKind,
-    NewEmailChange, Notice, PasswordHash, PendingEmailStore, RevocationReason, Revoked, SecurityEvent,
-    Timestamp, TokenDigest, UpdateError, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserStore,
+    EmailChangeStore, EmailChangeToken, EmailPolicy, EndSessions, Failure, IdFor, MailToken, Message,
+    MessageKind, NewEmailChange, Notice, PasswordHash, RevocationReason, Revoked, SecurityEvent, Timestamp,
+    TokenDigest, UpdateError, Updated, User, UserApi, UserHooks, UserManager, UserOf, UserStore,
 };
 
 /// A change of address that is about to wait.
@@ -105,7 +105,7 @@ impl<A: UserApi> UserManager<A> {
     }
 }
 
-impl<A: UserApi<Store: PendingEmailStore>> UserManager<A> {
+impl<A: UserApi<Store: EmailChangeStore>> UserManager<A> {
     /// Puts a new address into the place of the old one, by the token that was mailed to it.
     ///
     /// The new address is confirmed, since its mailbox has just shown that it is read. Tokens that were mailed to the old one

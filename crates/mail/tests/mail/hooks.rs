@@ -75,7 +75,7 @@ async fn memory_sends_what_the_hooks_hand_over_and_leaves_out_decoys() {
 #[test]
 fn notices_go_to_the_mailbox_that_they_concern_and_carry_a_link_only_where_there_is_one() {
     let hooks = MailHooks::outbox(&Store::default(), &links(), &templates()).unwrap();
-    assert!(UserHooks::<Ada>::mails(&hooks));
+    assert!(UserHooks::<Ada>::delivers_mail(&hooks));
     let new = "new.ada@example.org";
     for (notice, to, page) in [
         (

@@ -35,7 +35,7 @@ async fn a_list_shows_the_live_sessions_the_latest_first() {
     let record = &list[2];
     assert_eq!((&*record.backend, record.created_at), (BACKEND, START));
     assert_eq!(record.user_agent.as_deref(), Some("Firefox \u{1f98a}"));
-    assert_eq!(record.address, Some(address));
+    assert_eq!(record.client_address, Some(address));
     assert_eq!(record.last_seen_at, Some(START.plus(MINUTE)));
     assert_eq!(record.expires_at, Some(START.plus(HOUR)));
     assert_eq!((record.name.as_deref(), list[1].last_seen_at), (None, None));
@@ -49,7 +49,7 @@ async fn the_address_is_kept_only_where_that_is_wanted() {
     let ada = stage.user("ada").await;
     let context = Context::new(START).with_client_address(IpAddr::V6(Ipv6Addr::LOCALHOST));
     issued(stage.issue_by(BACKEND, &ada, Epoch(0), &context).await);
-    assert_eq!(stage.list(&ada).await[0].address, None);
+    assert_eq!(stage.list(&ada).await[0].client_address, None);
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum_users_core::{
-    Applied, Change, EmailChange, EmailChangeRecord, EmailChangeToken, EndSessions, NewEmailChange,
-    PendingEmailStore, SessionStore, Timestamp, TokenDigest, User, UserStore,
+    Applied, Change, EmailChange, EmailChangeRecord, EmailChangeStore, EmailChangeToken, EndSessions,
+    NewEmailChange, SessionStore, Timestamp, TokenDigest, User, UserStore,
 };
 
 use super::{
@@ -52,7 +52,7 @@ fn undoing<C: Default, Id>(found: &EmailChangeRecord<Id>) -> Change<C> {
     change
 }
 
-impl<F: StoreFixture<Store: PendingEmailStore>> Stage<'_, F> {
+impl<F: StoreFixture<Store: EmailChangeStore>> Stage<'_, F> {
     async fn change_by(&self, token: EmailChangeToken) -> Option<EmailChangeRecord<KeyOf<F>>> {
         let found = self.store.find_email_change(token).await;
         found.expect("the store can be asked")
@@ -75,7 +75,7 @@ impl<F: StoreFixture<Store: PendingEmailStore>> Stage<'_, F> {
 /// A change is found by either token with all that was noted, and the user stays as they are.
 pub async fn changes_of_address_wait_with_what_they_were_asked_with<F>(fixture: &F)
 where
-    F: StoreFixture<Store: PendingEmailStore>,
+    F: StoreFixture<Store: EmailChangeStore>,
 {
     let Some(stage) = Stage::set(fixture).await else {
         return;
@@ -112,7 +112,7 @@ where
 /// A later change takes the place of one that waits.
 pub async fn later_changes_of_address_replace_those_that_wait<F>(fixture: &F)
 where
-    F: StoreFixture<Store: PendingEmailStore>,
+    F: StoreFixture<Store: EmailChangeStore>,
 {
     let Some(stage) = Stage::set(fixture).await else {
         return;
@@ -135,7 +135,7 @@ where
 /// What ends sessions, cancels or removes drops the change that waits, and a confirmed one goes with its user alone.
 pub async fn waiting_changes_of_address_end_with_sessions<F>(fixture: &F)
 where
-    F: StoreFixture<Store: PendingEmailStore>,
+    F: StoreFixture<Store: EmailChangeStore>,
 {
     let Some(stage) = Stage::set(fixture).await else {
         return;
@@ -178,7 +178,7 @@ where
 /// A change is confirmed once, and undone once, with all that came after it.
 pub async fn changes_of_address_are_confirmed_and_undone_once<F>(fixture: &F)
 where
-    F: StoreFixture<Store: PendingEmailStore>,
+    F: StoreFixture<Store: EmailChangeStore>,
 {
     let Some(stage) = Stage::set(fixture).await else {
         return;
@@ -224,7 +224,7 @@ where
 /// As long as an address can be come back to, nobody else gets it.
 pub async fn addresses_that_can_be_come_back_to_are_taken<F>(fixture: &F)
 where
-    F: StoreFixture<Store: PendingEmailStore>,
+    F: StoreFixture<Store: EmailChangeStore>,
 {
     let Some(stage) = Stage::set(fixture).await else {
         return;
@@ -264,7 +264,7 @@ where
 /// A change to an address that is taken is refused when it is confirmed, and goes on waiting.
 pub async fn changes_to_taken_addresses_are_refused_when_confirmed<F>(fixture: &F)
 where
-    F: StoreFixture<Store: PendingEmailStore>,
+    F: StoreFixture<Store: EmailChangeStore>,
 {
     let Some(stage) = Stage::set(fixture).await else {
         return;
@@ -283,7 +283,7 @@ where
 /// Of several that confirm and undo one change at the same time, each kind wins at most once, and undoing has the last word.
 pub async fn racing_confirmations_and_undoings_count_once<F>(fixture: &F)
 where
-    F: StoreFixture<Store: PendingEmailStore>,
+    F: StoreFixture<Store: EmailChangeStore>,
 {
     let Some(stage) = Stage::set(fixture).await else {
         return;
@@ -317,7 +317,7 @@ where
 /// Changes that are over are removed, and no others.
 pub async fn purging_removes_changes_of_address_that_are_over<F>(fixture: &F)
 where
-    F: StoreFixture<Store: PendingEmailStore>,
+    F: StoreFixture<Store: EmailChangeStore>,
 {
     let Some(stage) = Stage::set(fixture).await else {
         return;

@@ -24,7 +24,7 @@ pub async fn tokens_sign_in_the_user_they_were_issued_to<F: StoreFixture>(fixtur
     let mut token = NewToken::new(ada.clone(), BACKEND, digest, Epoch(0), NOW);
     token.expires_at = Some(NOW.plus(HOUR));
     token.user_agent = Some("\u{1f98a} ".repeat(300));
-    token.address = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6)));
+    token.client_address = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6)));
     let row = stage.store_token(token).await;
     let claim = opaque::<F>(digest);
     let signed_in = stage.store.resolve(&claim, NOW).await.expect("resolve");

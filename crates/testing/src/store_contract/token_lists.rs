@@ -23,12 +23,12 @@ pub async fn listed_tokens_have_all_their_facts<F: StoreFixture>(fixture: &F) {
     let mut token = NewToken::new(ada.clone(), BACKEND, digest, Epoch(0), NOW);
     token.expires_at = Some(NOW.plus(HOUR));
     token.user_agent = Some("Reynard/1.0 \u{1f98a}".to_owned());
-    token.address = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+    token.client_address = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
     let row = stage.store_token(token.clone()).await;
     let mut expected = TokenRecord::new(row.to_string(), BACKEND, NOW);
     expected.expires_at = token.expires_at;
     expected.user_agent = token.user_agent;
-    expected.address = token.address;
+    expected.client_address = token.client_address;
     assert_eq!(stage.listed(&ada, NOW).await, [expected.clone()]);
     let seen = NOW.plus(MILLISECOND);
     stage

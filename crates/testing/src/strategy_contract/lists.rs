@@ -42,7 +42,7 @@ pub async fn lists_show_live_sessions_with_their_facts<F: StrategyFixture>(fixtu
         let [latest, ..] = &*listed else { unreachable!() };
         assert_eq!(latest.backend, BACKEND);
         assert_eq!((latest.user_agent.as_deref(), &latest.name), (Some(AGENT), &None));
-        assert_eq!(latest.address, keeps.then_some(address));
+        assert_eq!(latest.client_address, keeps.then_some(address));
         assert_eq!(latest.created_at, NOW.plus(MILLISECOND));
         assert_eq!(latest.expires_at, Some(NOW.plus(MILLISECOND).plus(HOUR)));
         assert_eq!(latest.last_seen_at, None);

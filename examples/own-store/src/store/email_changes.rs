@@ -1,8 +1,8 @@
-//! `PendingEmailStore`.
+//! `EmailChangeStore`.
 
 use axum_users::{
-    Change, EmailChange, EmailChangeRecord, EmailChangeToken, EmailKey, EndSessions, NewEmailChange,
-    PendingEmailStore, StoreError, Timestamp, User, normalize_email,
+    Change, EmailChange, EmailChangeRecord, EmailChangeStore, EmailChangeToken, EmailKey, EndSessions,
+    NewEmailChange, StoreError, Timestamp, User, normalize_email,
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::customer::Customer;
 
-impl PendingEmailStore for SqliteUsers {
+impl EmailChangeStore for SqliteUsers {
     async fn find_email_change(
         &self,
         token: EmailChangeToken,

@@ -281,7 +281,7 @@ async fn insert(db: impl SqliteExecutor<'_>, token: &NewToken<i64>) -> Result<i6
     .bind(token.created_at.as_millis())
     .bind(token.expires_at.map(Timestamp::as_millis))
     .bind(&token.user_agent)
-    .bind(token.address.map(|address| address.to_string()));
+    .bind(token.client_address.map(|address| address.to_string()));
     insert.fetch_one(db).await
 }
 
@@ -294,6 +294,6 @@ fn record(row: &SqliteRow, backend: &str) -> Result<TokenRecord, sqlx::Error> {
     record.expires_at = moment(row, 4)?;
     record.user_agent = row.try_get(5)?;
     let address: Option<String> = row.try_get(6)?;
-    record.address = address.and_then(|address| address.parse().ok());
+    record.client_address = address.and_then(|address| address.parse().ok());
     Ok(record)
 }

@@ -37,4 +37,4 @@ impl StoreFixture for InFile {
 }
 
 axum_users_testing::store_contract!(InFile);
-axum_users_testing::pending_email_contract!(InFile);
+axum_users_testing::email_change_contract!(InFile);
