@@ -1714,18 +1714,12 @@ async fn a_database_that_went_away_is_unavailable_and_not_empty() {
         let closed = SeaOrmUsers::<account::Entity>::new(gone.clone());
         gone.close().await.unwrap();
         let err = closed.find(&Uuid::nil()).await.unwrap_err();
-        assert!(
-            matches!(err, StoreError::Unavailable(_)),
-            "{err:?}"
-        );
+        assert!(matches!(err, StoreError::Unavailable(_)), "{err:?}");
         let err = closed
             .insert(new_account("a@example.com", None), &|_| Vec::new())
             .await
             .unwrap_err();
-        assert!(
-            matches!(err, StoreError::Unavailable(_)),
-            "{err:?}"
-        );
+        assert!(matches!(err, StoreError::Unavailable(_)), "{err:?}");
         assert!(users.find(&Uuid::nil()).await.unwrap().is_none());
     })
     .await;

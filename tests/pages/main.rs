@@ -7,6 +7,7 @@
 )]
 
 mod book;
+mod dependencies;
 mod errors;
 mod examples;
 mod security;

@@ -575,7 +575,7 @@ pub trait UserHooks<U: User>: Send + Sync + 'static {
         async {}
     }
 
-    /// After a session was ended by its owner.
+    /// After a logout ended the session that was presented; [`on_token`](Self::on_token) hears of every end, this one too.
     fn on_after_logout(&self, user: &U, context: &Context) -> impl Future<Output = ()> + Send {
         let _ = (user, context);
         async {}

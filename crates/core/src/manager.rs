@@ -258,7 +258,7 @@ impl<A: UserApi> UserManager<A> {
         self
     }
 
-    /// Leaves sessions alive when a password is changed or reset.
+    /// Leaves sessions alive when a password is changed or reset, and when a new address is confirmed.
     ///
     /// # Security
     /// A thief's session outlives the password that was changed because of the theft (ASVS 5.0, 7.4.3).

@@ -152,8 +152,10 @@ async fn each_event_is_written_once_where_it_happens() {
         .unwrap_err();
     expect(&[E::TokenRefused], "a second reset");
 
-    let ada = stage.now(&ada).await.user;
-    let current = signed_in(&ada, None);
+    let stored = stage.now(&ada).await;
+    let ada = stored.user.clone();
+    let mut current = signed_in(&ada, None);
+    current.session.epoch = stored.epoch;
     manager
         .update_self(&current, body(json!({ "password": PASSWORD })), &context)
         .await
