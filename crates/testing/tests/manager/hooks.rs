@@ -1,6 +1,9 @@
 //! Hooks run in order, and those that come before may refuse.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum_users_core::{
     Context, DeleteError, Denied, EmailAddress, Epoch, FailedLogin, InvalidPassword, LoginError, NewToken,
@@ -12,6 +15,8 @@ use serde_json::json;
 use crate::stage::{
     ADA, HOUR, NEW_PASSWORD, PASSWORD, Stage, body, email, password, registration, signed_in,
 };
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Writes down what it is called for; refuses addresses and passwords that say so.
 pub(crate) struct Recorder {
@@ -269,7 +274,11 @@ async fn hooks_are_told_how_many_tokens_a_purge_found_over() {
         let mut token = NewToken::new(ada.id, "cookie", digest, Epoch(0), now.minus(HOUR));
         token.expires_at = Some(now.minus(MINUTE));
         stage.store.insert_token(token).await.unwrap();
-        stage.store.revoke(&n.to_string(), now.minus(MINUTE)).await.unwrap();
+        stage
+            .store
+            .revoke(&n.to_string(), now.minus(MINUTE))
+            .await
+            .unwrap();
     }
     // Over for less than a minute: a machine whose clock is behind may still take it.
     stage.store.revoke("late", now).await.unwrap();
