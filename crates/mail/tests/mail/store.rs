@@ -13,8 +13,9 @@ use axum_users_core::{
     Applied, Change, Compose, EmailKey, Expected, Inserted, Leased, Message, NewUser, Outbox, Removed,
     StoreError, Stored, Timestamp, UserStore,
 };
+use axum_users_testing::leaks::{self, Kind, Watch};
 
-use crate::kit::Ada;
+use crate::kit::{Ada, TOKEN};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -23,18 +24,34 @@ pub(crate) struct Row {
     pub(crate) message: Message,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Store {
+    /// What is logged while it is there tells nobody of its mails.
+    _watch: Arc<Watch>,
     rows: Arc<Mutex<BTreeMap<i64, Row>>>,
     pub(crate) given_up: Arc<Mutex<Vec<i64>>>,
     pub(crate) down: Arc<AtomicBool>,
     pub(crate) deaf: Arc<AtomicBool>,
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            _watch: Arc::new(Watch::start()),
+            rows: Arc::default(),
+            given_up: Arc::default(),
+            down: Arc::default(),
+            deaf: Arc::default(),
+        }
+    }
+}
+
 impl Store {
     pub(crate) fn add(&self, messages: Vec<Message>) {
+        leaks::note(Kind::Token, TOKEN);
         let mut rows = self.rows();
         for message in messages {
+            leaks::note(Kind::Address, &message.to);
             let id = i64::try_from(rows.len()).unwrap() + 1;
             let due = Timestamp::from_secs(0);
             rows.insert(
