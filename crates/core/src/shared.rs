@@ -93,13 +93,12 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Shared<Q, A> {
                 let turn = Turn(self.clone());
                 // Whoever is ready to run may ask as well.
                 yield_now().await;
-                match self.join(&question) {
-                    Some(place) => place,
-                    None => {
-                        let answer = self.ask_one(question).await;
-                        drop(turn);
-                        return answer;
-                    }
+                if let Some(place) = self.join(&question) {
+                    place
+                } else {
+                    let answer = self.ask_one(question).await;
+                    drop(turn);
+                    return answer;
                 }
             }
             Place::Waits(ticket, answer) => (ticket, answer),
