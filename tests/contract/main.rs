@@ -6,16 +6,33 @@
 
 mod strategies;
 
+use std::cell::Cell;
+
 use axum_users::{
     SeaOrmUsers, UserStore,
     migrations::migrate,
     sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult, Statement},
     sea_orm_store::{self, users},
 };
-use axum_users_testing::store_contract::{Skipped, StoreFixture};
+use axum_users_testing::{
+    leaks::{self, Kind, Watch},
+    store_contract::{Skipped, StoreFixture},
+};
 use uuid::Uuid;
 
 type Store = SeaOrmUsers<users::Entity>;
+
+thread_local! {
+    /// What is logged while a property is tested tells none of its addresses.
+    static WATCH: Cell<Option<Watch>> = const { Cell::new(None) };
+}
+
+fn watch() {
+    WATCH.set(Some(Watch::start()));
+    for address in ["ada@example.com", "New.Ada@example.com", "bob@example.com"] {
+        leaks::note(Kind::Address, address);
+    }
+}
 
 /// A server on which every property gets a database of its own.
 struct Server {
@@ -50,6 +67,7 @@ impl Server {
     }
 
     async fn discard(&self, store: Store) {
+        drop(WATCH.take());
         let db = store.connection();
         let name = name_of(db).await;
         db.clone().close().await.expect("a closed pool");
@@ -79,6 +97,7 @@ async fn migrated(url: &str) -> Store {
     migrate(&db).await.expect("the tables");
     let store = SeaOrmUsers::new(db);
     store.check().await.expect("a fit store");
+    watch();
     store
 }
 
@@ -118,6 +137,7 @@ impl StoreFixture for Sqlite {
     }
 
     async fn discard(&self, store: Store) {
+        drop(WATCH.take());
         let db = store.connection().clone();
         let list = Statement::from_string(db.get_database_backend(), "PRAGMA database_list");
         let row = db.query_one_raw(list).await.expect("the list").expect("a row");

@@ -257,6 +257,20 @@ operation_error! {
 
 operation_error! {
     /// Why a change of address was neither confirmed nor undone.
+    ///
+    /// ```
+    /// use axum_users_core::ChangeEmailError;
+    ///
+    /// /// What the page behind the link of the mail says.
+    /// fn hint(error: &ChangeEmailError) -> &'static str {
+    ///     match error {
+    ///         ChangeEmailError::BadToken => "This link is too old, or was used already",
+    ///         ChangeEmailError::EmailAlreadyExists => "Somebody else has this address by now",
+    ///         _ => "Try again in a moment",
+    ///     }
+    /// }
+    /// # assert!(hint(&ChangeEmailError::BadToken).contains("link"));
+    /// ```
     ChangeEmailError {
         /// The token is wrong, expired, used, or the change was overtaken by another one.
         BadToken: "bad token",
