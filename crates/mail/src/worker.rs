@@ -71,6 +71,10 @@ impl<Q, M> fmt::Debug for MailWorker<Q, M> {
     }
 }
 
+/// How long the worker waits once it is woken: the request that caused the mail is answered first. What the worker does at the
+/// same moment would show in the time of the answer that there is a mail, and with it an account.
+const AFTER_THE_ANSWER: Duration = Duration::from_millis(50);
+
 enum Fate {
     Sent,
     Again(Timestamp),
@@ -212,7 +216,10 @@ impl<Q: MailQueue, M: MailTransport> MailWorker<Q, M> {
             }
             tokio::select! {
                 () = self.stop.woken() => {}
-                () = self.wake.woken() => {}
+                () = self.wake.woken() => tokio::select! {
+                    () = self.stop.woken() => {}
+                    () = sleep(AFTER_THE_ANSWER.min(self.poll)) => {}
+                },
                 () = sleep(self.poll) => {}
             }
         }

@@ -121,6 +121,25 @@ async fn transport_that_hangs_does_not_hold_the_worker() {
     assert_eq!(store.rows()[&1].attempts, 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_woken_worker_lets_the_answer_go_first() {
+    let store = Store::default();
+    let hooks = MailHooks::outbox(&store, &links(), &templates()).unwrap();
+    let (pocket, _news) = Pocket::new();
+    let worker = MailWorker::new(store.clone(), pocket.clone(), TestClock::new())
+        .poll_every(LONG)
+        .woken_by(&hooks.wake_handle());
+    let running = tokio::spawn(worker.run(std::future::pending()));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    store.add(vec![message("ada@example.org")]);
+    hooks.on_after_register(&Ada, &context()).await;
+    tokio::time::sleep(Duration::from_millis(49)).await;
+    assert_eq!(pocket.count(), 0, "its work would show in the time of the answer");
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    assert_eq!(pocket.count(), 1);
+    running.abort();
+}
+
 #[tokio::test]
 async fn hooks_wake_a_worker_that_would_sleep_for_a_day() {
     let store = Store::default();
