@@ -432,6 +432,17 @@ impl<A: UserApi> AxumUsers<A> {
         password: Password,
         context: &Context,
     ) -> Result<IssuedToken, LoginError> {
+        let (_, token) = self.sign_in(backend, login, password, context).await?;
+        Ok(token)
+    }
+
+    async fn sign_in(
+        &self,
+        backend: &Backend<A>,
+        login: &str,
+        password: Password,
+        context: &Context,
+    ) -> Result<(IdFor<A>, IssuedToken), LoginError> {
         let Authentication::SignedIn(stored) = self.manager.authenticate(login, password, context).await?
         else {
             return Err(LoginError::BadCredentials);
@@ -449,7 +460,7 @@ impl<A: UserApi> AxumUsers<A> {
         self.manager
             .signed_in(&stored, &token.session, token.ended, context)
             .await;
-        Ok(token)
+        Ok((id, token))
     }
 
     /// Signs a user in as [`login`](Self::login) does, for a request with these headers: the session whose cookie a browser
@@ -465,52 +476,42 @@ impl<A: UserApi> AxumUsers<A> {
         password: Password,
         context: &Context,
     ) -> Result<IssuedToken, LoginError> {
-        let token = self.login(backend, login, password, context).await?;
+        let (id, token) = self.sign_in(backend, login, password, context).await?;
         if backend.transport().is_ambient()
             && let Some(before) = backend.transport().read(headers)
-            && let Err(failure) = self.replace(backend, &before, token.expose(), context).await
+            && let Err(failure) = self.replace(backend, &before, &id, context).await
         {
             tracing::warn!(target: "axum_users", %failure, "a session whose place was taken could not be ended");
         }
         Ok(token)
     }
 
-    /// Ends the session of `before` where its user is that of `now`.
+    /// Ends the session of the token `before`, if it is one of this user.
     async fn replace(
         &self,
         backend: &Backend<A>,
         before: &str,
-        now: &str,
+        id: &IdFor<A>,
         context: &Context,
     ) -> Result<(), Failure> {
-        let Some(old) = self.holder(backend, before, context.now).await? else {
+        let strategy = backend.strategy();
+        let Some(claim) = strategy.read(before, backend.name(), context.now).await? else {
             return Ok(());
         };
-        let new = self.holder(backend, now, context.now).await?;
-        let id = old.user.id();
-        if new.is_none_or(|new| new.user.id() != id) {
+        let Some(old) = self.resolve(&claim, context.now).await? else {
+            return Ok(());
+        };
+        if old.user.id() != *id {
             return Ok(());
         }
-        backend.strategy().end(before, &old.session).await?;
+        strategy.end(before, &old.session).await?;
         let which = Revoked::Session {
             backend: backend.name(),
             token_id: &old.session.token_id,
         };
         let reason = RevocationReason::Replaced;
-        self.manager.session_ended(&id, which, reason, context).await;
+        self.manager.session_ended(id, which, reason, context).await;
         Ok(())
-    }
-
-    async fn holder(
-        &self,
-        backend: &Backend<A>,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Option<SignedIn<UserOf<A>>>, Failure> {
-        match backend.strategy().read(token, backend.name(), now).await? {
-            Some(claim) => self.resolve(&claim, now).await,
-            None => Ok(None),
-        }
     }
 
     /// Ends the session of whoever asks, for the logout of `backend`.

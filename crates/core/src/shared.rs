@@ -166,16 +166,12 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Shared<Q, A> {
                     turn.0.ask_together().await;
                 });
             }
-            _ => {
-                drop(queue);
-                self.give_up();
-            }
+            _ => Self::give_up(queue),
         }
     }
 
     /// Nobody asks any more: those who wait see that their senders are gone, and ask by themselves.
-    fn give_up(&self) {
-        let mut queue = self.lock();
+    fn give_up(mut queue: MutexGuard<'_, Queue<Q, A>>) {
         queue.asking -= 1;
         let gone = mem::take(&mut queue.waiting);
         drop(queue);
@@ -255,7 +251,7 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Begun<Q, A> {
 impl<Q: Clone + Send + 'static, A: Send + 'static> Drop for Begun<Q, A> {
     fn drop(&mut self) {
         if let Some(shared) = self.0.take() {
-            shared.give_up();
+            Shared::give_up(shared.lock());
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum_users::{HashCounts, PasswordHasher, Secret, connect, sea_orm::DatabaseConnection};
+use axum_users::{
+    HashCounts, PasswordHasher, RateLimits, Secret, UserManager, connect, sea_orm::DatabaseConnection,
+};
 use axum_users_testing::{Answer, PASSWORD, TestApp, fast_hasher_settings};
 use serde_json::json;
 
@@ -110,4 +112,32 @@ async fn a_name_that_is_nobodys_costs_what_a_wrong_password_costs() {
     let (by_address, nobody) = (cost("arthur@camelot.bt").await, cost("nobody@camelot.bt").await);
     assert_eq!(by_address, nobody);
     assert_eq!((nobody.0.argon2, nobody.1.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_new_password_opens_both_ways_that_others_have_used_up() {
+    let root = Secret::new("Zr1mAvhTn0Ww6n0J0fGQk8nR5u3yEwcx");
+    let users = app::users(database().await, &root).unwrap();
+    let app = TestApp::new(users, |users| {
+        let limits = |manager: UserManager<Api>| manager.with_limits(RateLimits::new());
+        app::router(&users.clone().map_manager(limits)).unwrap()
+    });
+    let arthur = arthur(&app).await;
+    let username = "sir.kay".to_owned();
+    let kay = app.user("kay@camelot.bt").own(Named { username }).superuser();
+    let kay = kay.await;
+    for name in ["king.arthur", "arthur@camelot.bt"] {
+        while login(&app, name, "a wrong password").await.status == 400 {}
+        login(&app, name, PASSWORD)
+            .await
+            .refused(429, "TOO_MANY_REQUESTS");
+    }
+    let change = app.patch(&format!("/users/{}", arthur.id)).as_user(&kay);
+    change
+        .json(json!({"password": "holy hand grenade"}))
+        .await
+        .is(200);
+    for name in ["king.arthur", "arthur@camelot.bt"] {
+        login(&app, name, "holy hand grenade").await.is(200);
+    }
 }
